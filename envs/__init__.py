@@ -1,0 +1,1 @@
+"""The worlds: robots, scenes, tasks and their batched environments."""

@@ -1,0 +1,47 @@
+"""Staged progress: a task as a ladder of stages. Dense reward, funnel and metrics all come from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from array_api_compat import array_namespace
+
+from envs.geometry import Array
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How far N worlds are in one stage."""
+
+    done: Array
+    """(N,) bool. A later stage that is done counts this one as done too."""
+    fraction: Array
+    """(N,) in [0, 1]: how near to done, where it is not. Counts only once every earlier stage is done."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far N worlds are in a task."""
+
+    terms: dict[str, Array]
+    """(N,) in [0, 1] for each stage by name; their sum is the progress."""
+    reached: Array
+    """(N,) int: number of stages done."""
+
+
+def climb(stages: dict[str, Stage]) -> Progress:
+    """Progress through stages in the order of the dict."""
+    names = list(stages)
+    xp = array_namespace(stages[names[0]].done)
+    done = [stages[name].done for name in names]
+    for k in range(len(names) - 2, -1, -1):
+        done[k] = done[k] | done[k + 1]
+    terms: dict[str, Array] = {}
+    reached = 0
+    for k, name in enumerate(names):
+        fraction = stages[name].fraction
+        if k > 0:
+            fraction = fraction * xp.astype(done[k - 1], fraction.dtype)
+        terms[name] = xp.where(done[k], 1.0, fraction)
+        reached = reached + xp.astype(done[k], xp.int64)
+    return Progress(terms, reached)

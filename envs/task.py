@@ -1,0 +1,104 @@
+"""What a task is: a scene, a distribution over layouts, a goal and its stages. One file a task, in `envs/tasks/`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from envs.geometry import Array, norm
+from envs.layout import Draw, Layout
+from envs.observation import Part
+from envs.progress import Progress
+from envs.robots import RobotSpec
+from envs.scene import BASES, ObjectSpec
+from envs.world import World
+
+HOLD_TICKS = 5  # (ticks) success must last: 0.2 s
+STILL_SPEED = 0.05  # (m/s) at rest
+GRIP_FORCE = 1.0  # (N) each finger presses at least this on an object that is held
+TOUCH_FORCE = 0.05  # (N) a finger that presses less has let go
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is drawn of a goal in a picture."""
+
+    position: np.ndarray
+    """(3,) m, world frame."""
+    half_size: float
+    """(m)"""
+
+
+class Task(ABC):
+    """A task for one batch of worlds. Uses only named measurements and array API functions."""
+
+    num_arms: ClassVar[int] = 1
+    objects: ClassVar[tuple[ObjectSpec, ...]] = ()
+    stages: ClassVar[tuple[str, ...]]
+    """Names of the stages in order; the last is success."""
+    goal_size: ClassVar[int]
+    """Numbers in a goal."""
+    time_limit: ClassVar[float]
+    """(s) an episode ends without success after this."""
+
+    def __init__(self, robot: RobotSpec) -> None:
+        self.robot = robot
+
+    @abstractmethod
+    def layout(self, draw: Draw, randomize: bool) -> Layout:
+        """Layouts for `len(draw)` episodes; sizes, masses and frictions at their middle unless `randomize`."""
+
+    @abstractmethod
+    def settled(self, world: World) -> Array:
+        """(N,) bool: everything that success asks for is true at this tick."""
+
+    @abstractmethod
+    def progress(self, world: World, success: Array) -> Progress:
+        """Stages done; `success` (N,) bool says where `settled` has lasted for HOLD_TICKS."""
+
+    @abstractmethod
+    def parts(self) -> tuple[Part, ...]:
+        """Observation parts of the task, besides those of the arms."""
+
+    @abstractmethod
+    def achieved_goal(self, world: World) -> Array:
+        """(N, G) what is the case now, in the terms of `desired_goal`; base frame of the first arm."""
+
+    @abstractmethod
+    def desired_goal(self, world: World) -> Array:
+        """(N, G) what the episode asks for."""
+
+    @abstractmethod
+    def goal_distance(self, achieved: Array, desired: Array) -> Array:
+        """(...) m between (..., G) goals."""
+
+    @abstractmethod
+    def goal_reached(self, achieved: Array, desired: Array) -> Array:
+        """(...) bool: whether (..., G) goals agree."""
+
+    @abstractmethod
+    def goal_to_draw(self, goal: np.ndarray) -> Goal:
+        """What a picture shows of one world's (G,) goal."""
+
+
+def jittered_home(draw: Draw, robot: RobotSpec, num_arms: int, jitter: float = 0.05) -> Array:
+    """(n, num_arms, J) rad: the home pose, each joint moved by up to `jitter`."""
+    offsets = draw.uniform(-jitter, jitter, num_arms * len(robot.joints))
+    return np.reshape(offsets, (len(draw), num_arms, -1)) + np.asarray(robot.home)
+
+
+def upright_pose(x: Array, y: Array, z: Array, yaw: Array) -> Array:
+    """(n, 7) world-frame pose of objects standing at (x, y, z) in the first arm's base frame, turned by `yaw`."""
+    xp = array_namespace(x)
+    base, zero = BASES[0].position, xp.zeros_like(x)
+    place = (x + base[0], y + base[1], z + base[2])
+    return xp.stack((*place, xp.cos(yaw / 2), zero, zero, xp.sin(yaw / 2)), axis=-1)
+
+
+def distance(a: Array, b: Array) -> Array:
+    """(...) m between (..., 3) points."""
+    return norm(a - b)

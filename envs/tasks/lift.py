@@ -1,0 +1,76 @@
+"""Lift: raise a cube from the table to a height and hold it there."""
+
+from __future__ import annotations
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from envs.geometry import Array, near
+from envs.layout import Draw, Layout
+from envs.observation import Part
+from envs.progress import Progress, Stage, climb
+from envs.scene import BASES, ObjectSpec
+from envs.task import STILL_SPEED, Goal, Task, jittered_home
+from envs.tasks.pick_place import CUBE_HALF_SIZE, draw_cube, grasp_progress, held
+from envs.world import World
+
+_HEIGHT = (0.10, 0.30)  # (m) of the cube's centre over the table
+_TOLERANCE = 0.02  # (m)
+
+
+class Lift(Task):
+    """Success: the cube held within 2 cm of the height, at rest, for 0.2 s. Goal: that height (m)."""
+
+    objects = (ObjectSpec("cube", (CUBE_HALF_SIZE[1],) * 3),)
+    stages = ("reach", "grasp", "raise", "hold")
+    goal_size = 1
+    time_limit = 4.0
+
+    def layout(self, draw: Draw, randomize: bool) -> Layout:
+        joints = jittered_home(draw, self.robot, self.num_arms)
+        poses, half_sizes, masses, frictions = draw_cube(draw, randomize)
+        return Layout(joints, poses, half_sizes, masses, frictions, draw.uniform(*_HEIGHT, 1))
+
+    def _height_error(self, world: World) -> Array:
+        xp = array_namespace(world.goal)
+        return xp.abs(world.object_position(0)[:, 2] - world.goal[:, 0])
+
+    def settled(self, world: World) -> Array:
+        return held(world) & (self._height_error(world) < _TOLERANCE) & (world.object_speed(0) < STILL_SPEED)
+
+    def progress(self, world: World, success: Array) -> Progress:
+        away = self._height_error(world)
+        return climb(
+            grasp_progress(world)
+            | {
+                "raise": Stage(
+                    held(world) & (away < _TOLERANCE), 0.5 * near(away, 0.0, 0.3) + 0.5 * near(away, 0.0, 0.1)
+                ),
+                "hold": Stage(success, near(world.object_speed(0), 0.0, 0.5)),
+            }
+        )
+
+    def parts(self) -> tuple[Part, ...]:
+        def goal_over_cube(world: World) -> Array:
+            return world.goal[:, 0] - world.object_position(0)[:, 2]
+
+        return (Part("goal_over_cube", 1, "m", "base", -2, 2, goal_over_cube, goal=True),)
+
+    def achieved_goal(self, world: World) -> Array:
+        # a thrown cube passes every height: only one that is held counts as raised
+        xp = array_namespace(world.goal)
+        height = world.object_position(0)[:, 2]
+        return xp.where(held(world), height, 0.0 * height)[:, None]
+
+    def desired_goal(self, world: World) -> Array:
+        return world.goal
+
+    def goal_distance(self, achieved: Array, desired: Array) -> Array:
+        return array_namespace(achieved).abs(achieved[..., 0] - desired[..., 0])
+
+    def goal_reached(self, achieved: Array, desired: Array) -> Array:
+        return self.goal_distance(achieved, desired) < _TOLERANCE
+
+    def goal_to_draw(self, goal: np.ndarray) -> Goal:
+        # a height has no place: it is drawn over the middle of the workspace
+        return Goal(np.array([BASES[0].position[0] + 0.5, 0.0, goal[0]]), _TOLERANCE)

@@ -1,0 +1,140 @@
+"""PickPlace: pick a cube up and bring it to a goal, on the table or in the air."""
+
+from __future__ import annotations
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from envs.geometry import Array, near, wrap
+from envs.layout import Draw, Layout
+from envs.observation import CLOSE_BY, Part
+from envs.progress import Progress, Stage, climb
+from envs.scene import BASES, ObjectSpec
+from envs.task import GRIP_FORCE, STILL_SPEED, TOUCH_FORCE, Goal, Task, distance, jittered_home, upright_pose
+from envs.world import World
+
+CUBE_HALF_SIZE = (0.018, 0.026)  # (m) the largest still leaves 14 mm to each side of it in the open gripper
+CUBE_MASS = (0.05, 0.30)  # (kg) balsa to hardwood at these sizes
+CUBE_FRICTION = (0.6, 1.2)  # wood on rubber; the weakest still holds ten times the heaviest cube
+CUBE_X, CUBE_Y = (0.36, 0.66), (-0.25, 0.25)  # (m) where cubes start, base frame
+CUBE_YAW = np.pi / 4  # (rad) a cube looks the same after a quarter turn
+
+_GOAL_X, _GOAL_Y, _GOAL_Z = (0.36, 0.66), (-0.25, 0.25), (0.10, 0.30)  # (m) base frame; z of goals in the air
+_APART = 0.12  # (m) at least, horizontally, from the cube's start to the goal
+_TOLERANCE = 0.02  # (m)
+_FAR = 0.5  # (m) progress starts here
+_SPARE = 0.02  # (m) between fingers and cube, both sides together: wide enough to get around it
+
+
+def draw_cube(draw: Draw, randomize: bool) -> tuple[Array, Array, Array, Array]:
+    """Poses (n, 1, 7), half-sizes (n, 1, 3), masses (n, 1) and frictions (n, 1) of one cube on the table."""
+    x, y = draw.uniform(*CUBE_X), draw.uniform(*CUBE_Y)
+    yaw = draw.uniform(-CUBE_YAW, CUBE_YAW)
+    half, mass, friction = (
+        draw.uniform(*span) if randomize else draw.uniform(sum(span) / 2, sum(span) / 2)
+        for span in (CUBE_HALF_SIZE, CUBE_MASS, CUBE_FRICTION)
+    )
+    poses = upright_pose(x, y, half, yaw)[:, None]
+    return poses, np.repeat(half[:, None, None], 3, axis=2), mass[:, None], friction[:, None]
+
+
+def grasp_progress(world: World) -> dict[str, Stage]:
+    """The stages that every task with one cube begins with: the tool around the cube, then both fingers on it."""
+    away = world.grasp_distance(0, 0)
+    forces = world.finger_forces(0, 0)
+    xp = array_namespace(away, forces)
+    touching = xp.sum(xp.astype(forces > TOUCH_FORCE, forces.dtype), axis=-1) / 2
+    # a closed or turned gripper cannot get around the cube, so that opening and turning it are steps on the way
+    spare = world.gripper_opening(0) - 2 * world.object_half_size(0)[:, 0]
+    opened = xp.clip(spare / _SPARE, 0.0, 1.0)
+    turned = xp.abs(wrap(world.object_yaw(0) - world.scene.arms[0].base.yaw - world.tool_base_yaw(0), 2 * CUBE_YAW))
+    aligned = 1.0 - turned / CUBE_YAW
+    nearness = 0.5 * near(away, 0.01, _FAR) + 0.5 * near(away, 0.01, 0.1)
+    return {
+        "reach": Stage(away < 0.015, 0.6 * nearness + 0.2 * opened + 0.2 * aligned),
+        "grasp": Stage(held(world), 0.5 * touching),
+    }
+
+
+def held(world: World) -> Array:
+    """(N,) bool: both fingers press on the cube."""
+    return world.grip_force(0, 0) > GRIP_FORCE
+
+
+class PickPlace(Task):
+    """Success: the cube within 2 cm of the goal, at rest, for 0.2 s; on the table also let go.
+
+    Goal: centre of the cube (m, world frame), and 1 for a goal in the air, where the gripper holds on, else 0.
+    """
+
+    objects = (ObjectSpec("cube", (CUBE_HALF_SIZE[1],) * 3),)
+    stages = ("reach", "grasp", "carry", "settle")
+    goal_size = 4
+    time_limit = 6.0
+
+    def layout(self, draw: Draw, randomize: bool) -> Layout:
+        joints = jittered_home(draw, self.robot, self.num_arms)
+        poses, half_sizes, masses, frictions = draw_cube(draw, randomize)
+        base = np.asarray(BASES[0].position)
+        # the first of eight candidates that is far enough from the cube; 1 in 10,000 layouts has none
+        xs, ys = draw.uniform(*_GOAL_X, 8) + base[0], draw.uniform(*_GOAL_Y, 8) + base[1]
+        apart = (xs - poses[:, 0, :1]) ** 2 + (ys - poses[:, 0, 1:2]) ** 2 > _APART**2
+        first, rows = np.argmax(apart, axis=1), np.arange(len(draw))
+        in_air = draw.uniform(0, 1) < 0.5
+        z = np.where(in_air, draw.uniform(*_GOAL_Z), half_sizes[:, 0, 2])
+        goal = np.stack((xs[rows, first], ys[rows, first], z, in_air.astype(float)), axis=-1)
+        return Layout(joints, poses, half_sizes, masses, frictions, goal)
+
+    def _goal_distance(self, world: World) -> Array:
+        return distance(world.object_position(0), world.goal[:, :3])
+
+    def _hands_right(self, world: World) -> Array:
+        """(N,) bool: held where the goal is in the air, let go where it is on the table."""
+        xp = array_namespace(world.goal)
+        return xp.where(world.goal[:, 3] > 0.5, held(world), world.touch_force(0, 0) < TOUCH_FORCE)
+
+    def settled(self, world: World) -> Array:
+        return (
+            (self._goal_distance(world) < _TOLERANCE) & (world.object_speed(0) < STILL_SPEED) & self._hands_right(world)
+        )
+
+    def progress(self, world: World, success: Array) -> Progress:
+        away = self._goal_distance(world)
+        xp = array_namespace(away)
+        right = xp.astype(self._hands_right(world), away.dtype)
+        return climb(
+            grasp_progress(world)
+            | {
+                "carry": Stage(away < _TOLERANCE, 0.5 * near(away, 0.0, _FAR) + 0.5 * near(away, 0.0, 0.1)),
+                "settle": Stage(success, right * (0.5 + 0.5 * near(world.object_speed(0), 0.0, 0.5))),
+            }
+        )
+
+    def parts(self) -> tuple[Part, ...]:
+        def goal_from_cube(world: World) -> Array:
+            return world.turned_to_base(0, world.goal[:, :3] - world.object_position(0))
+
+        return (
+            Part("goal_from_cube", 3, "m", "base", -2, 2, goal_from_cube, goal=True),
+            Part("goal_close_by", 3, "m", "base", -CLOSE_BY, CLOSE_BY, goal_from_cube, goal=True),
+            Part("goal_in_air", 1, "0 or 1", "-", 0, 1, lambda w: w.goal[:, 3], goal=True),
+        )
+
+    def achieved_goal(self, world: World) -> Array:
+        xp = array_namespace(world.goal)
+        touched = xp.astype(world.touch_force(0, 0) >= TOUCH_FORCE, world.goal.dtype)
+        return xp.concat((world.in_base(0, world.object_position(0)), touched[:, None]), axis=-1)
+
+    def desired_goal(self, world: World) -> Array:
+        xp = array_namespace(world.goal)
+        return xp.concat((world.in_base(0, world.goal[:, :3]), world.goal[:, 3:]), axis=-1)
+
+    def goal_distance(self, achieved: Array, desired: Array) -> Array:
+        return distance(achieved[..., :3], desired[..., :3])
+
+    def goal_reached(self, achieved: Array, desired: Array) -> Array:
+        xp = array_namespace(achieved)
+        return (self.goal_distance(achieved, desired) < _TOLERANCE) & (xp.abs(achieved[..., 3] - desired[..., 3]) < 0.5)
+
+    def goal_to_draw(self, goal: np.ndarray) -> Goal:
+        return Goal(goal[:3], _TOLERANCE)

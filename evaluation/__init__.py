@@ -1,0 +1,1 @@
+"""What happened: rollouts of policies, their statistics and their reports."""

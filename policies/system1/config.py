@@ -1,0 +1,118 @@
+"""The one list of options of a training. It is saved with the run, and the command line is made from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, fields
+from typing import Any
+
+from envs.control import CONTROLLERS
+from envs.names import check_name
+from envs.registration import OBSERVATIONS, REWARDS, TASK_NAMES
+from envs.robots import ROBOTS
+from envs.vector import DuetVectorEnv
+from policies.system1.settings import ALGORITHMS, Settings, tuned
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Options of a training. Those that are None are taken from the tuned settings of the task and algorithm."""
+
+    task: str = "PickPlace"
+    """What to learn: Lift, PickPlace or Reach."""
+    algorithm: str = "ppo"
+    """ppo, or sac or td3 with hindsight goals."""
+    seed: int = 0
+    """Of everything random in the training."""
+    steps: int | None = None
+    """Environment steps in all."""
+    num_worlds: int | None = None
+    """Worlds stepped together."""
+    robot: str = "panda"
+    """Which robot."""
+    control: str = "cartesian"
+    """What actions mean: cartesian (tool displacement, yaw and opening) or joints (joint displacements and opening)."""
+    observation: str | None = None
+    """What the policy sees: state or goal."""
+    reward: str | None = None
+    """dense or sparse."""
+    learning_rate: float | None = None
+    """Of the optimiser, at the start."""
+    gamma: float | None = None
+    """Discount factor a tick."""
+    starts: float | None = None
+    """Share of training episodes that begin at a later state, which the scripted expert passed through."""
+    randomize: bool = True
+    """Draw sizes, masses and frictions of objects in every episode."""
+    threads: int = 0
+    """Physics threads; 0 means one for every CPU."""
+    device: str = "auto"
+    """Where networks are: auto, cpu or cuda. Auto takes the CPU for ppo, whose networks are too small for a GPU."""
+    checkpoint_every: int = 100_000
+    """Environment steps between checkpoints."""
+    episodes: int = 300
+    """Layouts of the evaluation at the end."""
+    video: bool = True
+    """Write a video at the end."""
+
+    def resolved(self) -> TrainConfig:
+        """The same with nothing left open.
+
+        Raises:
+            ValueError: an option has a value that is not allowed; the message lists what is.
+        """
+        check_name("task", self.task, TASK_NAMES)
+        check_name("algorithm", self.algorithm, ALGORITHMS)
+        settings = self.settings()
+        config = dataclasses.replace(
+            self, **{f.name: getattr(settings, f.name) for f in fields(self) if getattr(self, f.name) is None}
+        )
+        config._check()
+        return config
+
+    def settings(self) -> Settings:
+        """The tuned settings, with this configuration's own values in place of theirs."""
+        settings = tuned(self.algorithm, self.task)
+        own = {f.name: getattr(self, f.name) for f in fields(settings) if getattr(self, f.name, None) is not None}
+        return dataclasses.replace(settings, **own)
+
+    def _check(self) -> None:
+        check_name("robot", self.robot, ROBOTS)
+        check_name("control mode", self.control, CONTROLLERS)
+        check_name("observation mode", str(self.observation), OBSERVATIONS)
+        check_name("reward", str(self.reward), REWARDS)
+        check_name("device", self.device, DEVICES)
+        for name, low in (("steps", 1), ("num_worlds", 1), ("checkpoint_every", 1), ("episodes", 1), ("threads", 0)):
+            value = getattr(self, name)
+            if value < low:
+                raise ValueError(f"{name} must be at least {low}, not {value}")
+        if not 0 <= self.seed < 2**32 - 1:
+            raise ValueError(f"seed must be from 0 to {2**32 - 2}, not {self.seed}")
+        for name, low, high in (("starts", 0.0, 1.0), ("gamma", 0.0, 1.0)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be from {low} to {high}, not {value}")
+        if not self.learning_rate or not 0 < self.learning_rate < 1:
+            raise ValueError(f"learning_rate must be between 0 and 1, not {self.learning_rate}")
+        if self.algorithm != "ppo" and self.observation != "goal":
+            raise ValueError(f"{self.algorithm} learns from hindsight goals: its observation must be goal")
+        if self.observation == "pixels":
+            raise ValueError("training from pixels is not supported yet; observation must be state or goal")
+        if self.starts and self.control != "cartesian":
+            raise ValueError("the expert whose states episodes start from acts in Cartesian control; pass --starts 0")
+
+    def make_env(self, **changes: Any) -> DuetVectorEnv:
+        """The environment of this (resolved) configuration; `changes` replace its arguments."""
+        arguments: dict[str, Any] = {
+            "num_envs": self.num_worlds,
+            "task": self.task,
+            "robot": self.robot,
+            "reward": self.reward,
+            "observation": self.observation,
+            "control": self.control,
+            "randomize": self.randomize,
+            "threads": self.threads,
+        }
+        return DuetVectorEnv(**(arguments | changes))
