@@ -9,9 +9,26 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from array_api_compat import array_namespace
+import array_api_compat
+import numpy as np
 
 Array = Any  # an array of any library that follows the array API standard
+
+# NumPy 2 follows the standard by itself; the wrappers of array_api_compat would double a small call's time.
+_NAMESPACES: dict[type, Any] = {np.ndarray: np}
+
+
+def array_namespace(array: Array) -> Any:
+    """The functions of the library that made `array`. Looked up once for each type of array."""
+    found = _NAMESPACES.get(type(array))
+    if found is None:
+        found = _NAMESPACES[type(array)] = array_api_compat.array_namespace(array)
+    return found
+
+
+def columns(*parts: Array) -> Array:
+    """(..., k) array of k (...) arrays. As `stack` along the last axis, in half the time."""
+    return array_namespace(parts[0]).concat([part[..., None] for part in parts], axis=-1)
 
 
 def dot(a: Array, b: Array) -> Array:
@@ -21,26 +38,25 @@ def dot(a: Array, b: Array) -> Array:
 
 def norm(a: Array) -> Array:
     """Euclidean length along the last axis of a (..., 3) array; (...)."""
-    return array_namespace(a).sqrt(dot(a, a))
+    squares = a * a
+    return array_namespace(a).sqrt(squares[..., 0] + squares[..., 1] + squares[..., 2])
 
 
 def cross(a: Array, b: Array) -> Array:
     """Vector product along the last axis of two (..., 3) arrays; (..., 3)."""
-    xp = array_namespace(a)
     x = a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1]
     y = a[..., 2] * b[..., 0] - a[..., 0] * b[..., 2]
     z = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
-    return xp.stack((x, y, z), axis=-1)
+    return columns(x, y, z)
 
 
 def turn(vector: Array, yaw: float) -> Array:
     """(..., 3) vectors turned by `yaw` (rad) about the vertical axis."""
     if yaw == 0.0:
         return vector
-    xp = array_namespace(vector)
     c, s = math.cos(yaw), math.sin(yaw)
     x, y = vector[..., 0], vector[..., 1]
-    return xp.stack((c * x - s * y, s * x + c * y, vector[..., 2]), axis=-1)
+    return columns(c * x - s * y, s * x + c * y, vector[..., 2])
 
 
 def wrap(angle: Array, period: float = 2 * math.pi) -> Array:

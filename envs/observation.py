@@ -9,13 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from array_api_compat import array_namespace
 from gymnasium import spaces
 
-from envs.geometry import Array
+from envs.geometry import Array, array_namespace, columns
 from envs.scene import Scene
 from envs.world import World
-
 
 # (m) Bounds of the parts that repeat an offset to show its last centimetres: scaled to the whole table, these
 # would be lost in a network's first layer.
@@ -52,9 +50,10 @@ class Observer:
 
     def read(self, world: World) -> np.ndarray:
         """(N, size) float32, a new array."""
-        columns = [part.read(world) for part in self.parts]
-        flat = np.concatenate([c if c.ndim == 2 else c[:, None] for c in columns], axis=1)
-        return np.clip(flat, self._low, self._high).astype(np.float32)
+        read = [part.read(world) for part in self.parts]
+        flat = np.concatenate([values if values.ndim == 2 else values[:, None] for values in read], axis=1)
+        # not np.clip, which takes twice as long with bounds that are arrays
+        return np.minimum(np.maximum(flat, self._low), self._high).astype(np.float32)
 
 
 def arm_parts(arm: int, scene: Scene, control: str) -> tuple[Part, ...]:
@@ -66,7 +65,7 @@ def arm_parts(arm: int, scene: Scene, control: str) -> tuple[Part, ...]:
     def heading(world: World) -> Array:
         yaw = world.tool_base_yaw(arm)
         xp = array_namespace(yaw)
-        return xp.stack((xp.cos(yaw), xp.sin(yaw)), axis=-1)
+        return columns(xp.cos(yaw), xp.sin(yaw))
 
     def opening_lead(world: World) -> Array:
         return world.arrays["ctrl"][:, index.gripper] - world.gripper_opening(arm)
@@ -107,7 +106,7 @@ def object_parts(arm: int, thing: int, scene: Scene) -> tuple[Part, ...]:
     def heading(world: World) -> Array:
         turned = spec.symmetry * (world.object_yaw(thing) - scene.arms[arm].base.yaw - world.tool_base_yaw(arm))
         xp = array_namespace(turned)
-        return xp.stack((xp.cos(turned), xp.sin(turned)), axis=-1)
+        return columns(xp.cos(turned), xp.sin(turned))
 
     def half_size(world: World) -> Array:
         return world.object_half_size(thing)[:, 0] if cube else world.object_half_size(thing)

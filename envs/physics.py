@@ -12,7 +12,7 @@ from envs.layout import Layout
 from envs.scene import SUBSTEPS, Scene
 
 # Warnings after which MuJoCo has thrown the state away and reset the world to the model's defaults.
-_DIVERGED = [int(w) for w in (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)]
+_DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADQACC) + 1)
 _STEPPED = int(mujoco.mjtStage.mjSTAGE_VEL)  # positions and velocities are current after a step, not a substep old
 
 _OUTPUTS = ("xpos", "xmat", "site_xpos", "site_xmat", "xanchor", "xaxis", "sensordata")
@@ -40,6 +40,7 @@ class Physics:
         self._batch = batch.Batch(scene.model, num_worlds, min(threads, num_worlds))
         self.arrays: dict[str, np.ndarray] = {name: self._batch.bind(name) for name in (*_STATES, *_OUTPUTS)}
         self.arrays |= {name: self._batch.expand(name) for name in _PARAMETERS}
+        self._warned = self._batch.warning[:, _DIVERGED, 1]  # (num_worlds, 3) how often, live
 
     @property
     def threads(self) -> int:
@@ -77,7 +78,9 @@ class Physics:
             self._batch.step(nstep=SUBSTEPS, stage=_STEPPED)
         except batch.SimulationError as error:
             failed[error.ids] = True
-        return failed | (self._batch.warning[:, _DIVERGED, 1] > 0).any(axis=1)
+        if self._warned.any():
+            failed |= self._warned.any(axis=1)
+        return failed
 
     def save(self) -> dict[str, np.ndarray]:
         """Everything that the future of the worlds depends on, as copies."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
 
-from envs.geometry import Array
+from envs.geometry import Array, array_namespace
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,9 @@ def climb(stages: dict[str, Stage]) -> Progress:
     for k in range(len(names) - 2, -1, -1):
         done[k] = done[k] | done[k + 1]
     terms: dict[str, Array] = {}
-    reached = 0
     for k, name in enumerate(names):
         fraction = stages[name].fraction
         if k > 0:
             fraction = fraction * xp.astype(done[k - 1], fraction.dtype)
         terms[name] = xp.where(done[k], 1.0, fraction)
-        reached = reached + xp.astype(done[k], xp.int64)
-    return Progress(terms, reached)
+    return Progress(terms, xp.sum(xp.astype(xp.stack(done), xp.int64), axis=0))

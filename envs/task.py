@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from array_api_compat import array_namespace
 
-from envs.geometry import Array, norm
+from envs.geometry import Array, array_namespace, norm
 from envs.layout import Draw, Layout
 from envs.observation import Part
 from envs.progress import Progress

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from functools import wraps
 from typing import Any
 
-from array_api_compat import array_namespace
-
-from envs.geometry import Array, dot, norm, turn, wrap
+from envs.geometry import Array, array_namespace, columns, norm, turn, wrap
 from envs.scene import Scene
 
 
@@ -114,20 +112,19 @@ class World:
         """(N, 2) N: size of the contact force of the left and the right finger on an object."""
         left, right = self.scene.arms[arm].finger_forces[thing]
         sensors = self.arrays["sensordata"]
-        xp = array_namespace(sensors)
-        return xp.stack((norm(sensors[:, left]), norm(sensors[:, right])), axis=-1)
+        return columns(norm(sensors[:, left]), norm(sensors[:, right]))
 
     @_once
     def grip_force(self, arm: int, thing: int) -> Array:
         """(N,) N: the smaller of the two fingers' forces on an object; 0 unless both touch it."""
         forces = self.finger_forces(arm, thing)
-        return array_namespace(forces).min(forces, axis=-1)
+        return array_namespace(forces).minimum(forces[:, 0], forces[:, 1])
 
     @_once
     def touch_force(self, arm: int, thing: int) -> Array:
         """(N,) N: the larger of the two fingers' forces on an object; 0 only when neither touches it."""
         forces = self.finger_forces(arm, thing)
-        return array_namespace(forces).max(forces, axis=-1)
+        return array_namespace(forces).maximum(forces[:, 0], forces[:, 1])
 
     # Objects
 
@@ -152,7 +149,7 @@ class World:
         """(N,) rad/s."""
         stop = self.scene.objects[thing].velocity.stop
         spin = self.arrays["qvel"][:, stop - 3 : stop]
-        return array_namespace(spin).sqrt(dot(spin, spin))
+        return norm(spin)
 
     @_once
     def object_yaw(self, thing: int) -> Array:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from array_api_compat import array_namespace
 
-from envs.geometry import Array, near
+from envs.geometry import Array, array_namespace, near
 from envs.layout import Draw, Layout
 from envs.observation import Part
 from envs.progress import Progress, Stage, climb

@@ -28,7 +28,7 @@ class SB3VecEnv(VecEnv):
         self._seed: int | None = None
         self._options_once: dict[str, Any] = {}
         self._actions = np.zeros(0)
-        self._returns = np.zeros(env.num_envs)
+        self.returns = np.zeros(env.num_envs)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """The next reset starts world i on the stream of layouts `seed + i`."""
@@ -45,7 +45,7 @@ class SB3VecEnv(VecEnv):
         observation, self._reset_infos = self.env.reset(seed=self._seed, options=self._options_once)
         self.reset_infos = [{} for _ in range(self.num_envs)]
         self._seed, self._options_once = None, {}
-        self._returns[:] = 0.0
+        self.returns[:] = 0.0
         return observation
 
     def step_async(self, actions: np.ndarray) -> None:
@@ -54,7 +54,7 @@ class SB3VecEnv(VecEnv):
     def step_wait(self) -> tuple[Any, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         observation, rewards, terminated, truncated, infos = self.env.step(self._actions)
         done = terminated | truncated
-        self._returns += rewards
+        self.returns += rewards
         per_world: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for i in np.flatnonzero(done):
             ticks = int(infos["tick"][i])
@@ -66,9 +66,9 @@ class SB3VecEnv(VecEnv):
                 "layout_seed": int(infos["layout_seed"][i]),
                 "aided": bool(infos["aided"][i]),
                 "diverged": bool(infos["diverged"][i]),
-                "episode": {"r": float(self._returns[i]), "l": ticks, "t": ticks * TICK},
+                "episode": {"r": float(self.returns[i]), "l": ticks, "t": ticks * TICK},
             }
-        self._returns[done] = 0.0
+        self.returns[done] = 0.0
         return observation, rewards.astype(np.float32), done, per_world
 
     def close(self) -> None:

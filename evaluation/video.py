@@ -1,0 +1,143 @@
+"""Films of episodes on named layouts: 1280x720, 25 frames a second, with task, time and stage on every frame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from envs.scene import TICK
+from envs.vector import DuetVectorEnv
+from evaluation.rollout import Act
+
+SIZE = (720, 1280)  # (px) height and width
+_FRAMES_PER_SECOND = round(1 / TICK)  # real time
+_LINGER = 18  # (frames) that the end of an episode stays on screen
+_INK, _FAINT, _GOOD, _BAD = (255, 255, 255), (185, 195, 205), (70, 215, 140), (245, 150, 70)
+_PANEL = (12, 16, 22, 165)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is written on one frame."""
+
+    task: str
+    actor: str
+    layout_seed: int
+    seconds: float
+    stage: int
+    """Stages done."""
+    stages: tuple[str, ...]
+    verdict: str = ""
+    """`success`, `failed`, or nothing while the episode lasts."""
+
+
+def film(env: DuetVectorEnv, act: Act, path: Path, layout_seeds: Sequence[int] | np.ndarray, actor: str,
+         camera: str = "front") -> list[bool]:  # fmt: skip
+    """Film one episode on each layout, one after the other.
+
+    Args:
+        env: one world that does not reset by itself.
+        act: observations -> actions.
+        path: of the mp4; written aside and renamed.
+        layout_seeds: which layouts.
+        actor: who acts, as written on the frames.
+        camera: name of a camera of the scene.
+
+    Returns:
+        Whether each episode succeeded.
+
+    Raises:
+        RenderingUnavailable: nothing here can draw.
+        OSError: the file cannot be written.
+    """
+    aside = path.with_name(f".{path.stem}.part{path.suffix}")
+    height, width = SIZE
+    writer = imageio_ffmpeg.write_frames(
+        str(aside), (width, height), fps=_FRAMES_PER_SECOND, codec="libx264", pix_fmt_out="yuv420p", quality=8,
+        macro_block_size=8, ffmpeg_log_level="error",
+    )  # fmt: skip
+    writer.send(None)
+    outcomes = []
+    try:
+        for seed in layout_seeds:
+            outcomes.append(_film_episode(env, act, int(seed), actor, camera, writer.send))
+        writer.close()
+        os.replace(aside, path)
+    finally:
+        writer.close()
+        aside.unlink(missing_ok=True)
+    return outcomes
+
+
+def _film_episode(env: DuetVectorEnv, act: Act, seed: int, actor: str, camera: str, write) -> bool:  # type: ignore[no-untyped-def]
+    observation, infos = env.reset(options={"layout_seeds": [seed]})
+
+    def frame(verdict: str = "") -> np.ndarray:
+        caption = Caption(
+            env.task_name, actor, seed, int(infos["tick"][0]) * TICK, int(infos["stage"][0]), env.task.stages, verdict
+        )
+        return captioned(env.render_world(0, camera, SIZE), caption)
+
+    write(frame())
+    while True:
+        observation, _, terminated, truncated, infos = env.step(act(observation))
+        if terminated[0] or truncated[0]:
+            last = frame("success" if terminated[0] else "failed")
+            for _ in range(_LINGER):
+                write(last)
+            return bool(terminated[0])
+        write(frame())
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def captioned(picture: np.ndarray, caption: Caption) -> np.ndarray:
+    """(height, width, 3) uint8: the picture with its caption."""
+    height = picture.shape[0]
+    unit = height / 720
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image, "RGBA")
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return x * unit, y * unit
+
+    def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+        return _font(max(8, round(size * unit)))
+
+    draw.rounded_rectangle((*at(24, 24), *at(404, 140)), radius=14 * unit, fill=_PANEL)
+    draw.text(at(44, 36), caption.task, font=font(34), fill=_INK)
+    draw.text(at(44, 82), caption.actor, font=font(20), fill=_FAINT)
+    draw.text(at(44, 108), f"layout seed {caption.layout_seed}", font=font(18), fill=_FAINT)
+    draw.text(at(384, 40), f"{caption.seconds:.1f} s", font=font(30), fill=_INK, anchor="ra")
+    _draw_ladder(draw, caption, unit)
+    if caption.verdict:
+        good = caption.verdict == "success"
+        draw.rounded_rectangle((*at(1036, 24), *at(1256, 84)), radius=14 * unit, fill=_PANEL)
+        draw.text(at(1146, 53), caption.verdict, font=font(30), fill=_GOOD if good else _BAD, anchor="mm")
+    return np.asarray(image)
+
+
+def _draw_ladder(draw: ImageDraw.ImageDraw, caption: Caption, unit: float) -> None:
+    """The stages along the bottom: done, being done, to come."""
+    gap, left, top, bottom = 10, 24, 664, 700
+    width = (1280 - 2 * left - gap * (len(caption.stages) - 1)) / len(caption.stages)
+    for k, name in enumerate(caption.stages):
+        x = left + k * (width + gap)
+        done, now = k < caption.stage, k == caption.stage
+        box = (x * unit, top * unit, (x + width) * unit, bottom * unit)
+        draw.rounded_rectangle(box, radius=10 * unit, fill=(*_GOOD, 200) if done else _PANEL)
+        if now and not caption.verdict:
+            draw.rounded_rectangle(box, radius=10 * unit, outline=_INK, width=max(1, round(2 * unit)))
+        ink = (10, 30, 20) if done else _INK if now else _FAINT
+        middle = ((x + width / 2) * unit, (top + bottom) / 2 * unit)
+        draw.text(middle, name, font=_font(max(8, round(20 * unit))), fill=ink, anchor="mm")

@@ -1,0 +1,50 @@
+"""A learned System 1 that acts: weights and observation statistics, without what learning needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from policies.system1 import checkpoint
+from policies.system1.algorithms import build, normalizer
+from policies.system1.config import TrainConfig
+
+
+class LearnedPolicy:
+    """Observations of any number of worlds to actions in [-1, 1]."""
+
+    def __init__(self, model: BaseAlgorithm, seconds: float) -> None:
+        self._model = model
+        self.seconds = seconds
+        """Wall time of the learning."""
+        self._normalizer = normalizer(model)
+
+    @classmethod
+    def load(cls, config: TrainConfig, path: Path) -> LearnedPolicy:
+        """The policy that a checkpoint holds.
+
+        Raises:
+            CheckpointError: the file is not whole, not ours, or of another configuration.
+        """
+        state = checkpoint.read(path)
+        model = build(config, config.make_env(num_envs=1), to_train=False)
+        checkpoint.load_policy_state(model, state, path)
+        return cls(model, float(state["seconds"]))
+
+    @property
+    def steps(self) -> int:
+        """Environment steps that it has learned from."""
+        return self._model.num_timesteps
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[np.ndarray, Any]:
+        """Actions and the state handed in, as Stable-Baselines3's `predict` gives them."""
+        return self._model.predict(self._normalizer.normalize_obs(observation), state, episode_start, deterministic)
+
+    def act(self, observation: Any) -> np.ndarray:
+        """(n, A) actions without exploration."""
+        return self.predict(observation)[0]

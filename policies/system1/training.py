@@ -1,0 +1,238 @@
+"""The training loop: progress, metrics, checkpoints, interruption and resumption around Stable-Baselines3."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+from policies.system1 import checkpoint
+from policies.system1.algorithms import build
+from policies.system1.config import TrainConfig
+from policies.system1.starts import expert_starts
+
+CHECKPOINTS = "checkpoints"  # folder of policies, by step
+RESUME = "resume.pt"  # everything that going on needs, of the last checkpoint
+METRICS = "metrics.csv"
+TENSORBOARD = "tensorboard"
+
+_RECENT = 300  # episodes that `success` and the stage shares are over
+_REPORT_SECONDS = 10.0  # between progress lines where there is no terminal
+_CORE = ("steps", "seconds", "episodes", "success", "return", "length")
+_LEARNER = (
+    "train/value_loss",
+    "train/explained_variance",
+    "train/approx_kl",
+    "train/std",
+    "train/actor_loss",
+    "train/critic_loss",
+    "train/ent_coef",
+)
+
+
+class Interrupted(Exception):
+    """Ctrl-C: the training stopped at a checkpoint."""
+
+
+def checkpoint_path(folder: Path, steps: int) -> Path:
+    """The file of the policy after so many steps."""
+    return folder / CHECKPOINTS / f"{steps:010d}.pt"
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest policy of a run."""
+    return max((folder / CHECKPOINTS).glob("*.pt"), default=None)
+
+
+def train(config: TrainConfig, folder: Path, resume: bool = False, quiet: bool = False) -> None:
+    """Train as the resolved configuration says, into a run folder.
+
+    Raises:
+        Interrupted: Ctrl-C; everything is saved.
+        CheckpointError: there is nothing whole to resume from.
+    """
+    (folder / CHECKPOINTS).mkdir(exist_ok=True)
+    env = config.make_env()
+    model = build(config, env)
+    if config.starts:
+        env.start_from(expert_starts(env, config.starts))
+    follower = _Follower(config, folder, quiet)
+    if resume:
+        state = checkpoint.read(folder / RESUME)
+        policy = checkpoint_path(folder, state["follower"]["steps"])
+        checkpoint.load_policy_state(model, checkpoint.read(policy), policy)
+        checkpoint.load_training_state(model, state)
+        follower.load(state["follower"])
+    assert config.steps is not None
+    # a resumed learning writes beside what it has written before
+    model.set_logger(configure(str(folder / TENSORBOARD), ["tensorboard"]))
+    try:
+        with follower:
+            if model.num_timesteps < config.steps:
+                # a fresh model's first reset is the only one; a resumed one goes on from its last observation
+                model.learn(config.steps - model.num_timesteps, callback=follower, reset_num_timesteps=not resume)
+            follower.save()
+    finally:
+        env.close()
+
+
+class _Follower(BaseCallback):
+    """Watches a training: shows and writes how it goes, saves it, and stops it on Ctrl-C."""
+
+    model: BaseAlgorithm
+
+    def __init__(self, config: TrainConfig, folder: Path, quiet: bool) -> None:
+        super().__init__()
+        self._config, self._folder, self._quiet = config, folder, quiet
+        self._stages = config.make_env(num_envs=1).task.stages
+        self._columns = (*_CORE, *(f"reached_{name}" for name in self._stages), *_LEARNER)
+        self._ended: deque[list[float]] = deque(maxlen=_RECENT)  # success, best stage, return, length
+        self._episodes = 0
+        self._seconds_before = 0.0
+        self._began = time.monotonic()
+        self._saved = self._reported_steps = -1
+        self._reported_at = 0.0
+        self._stop = False
+        self._bar: Progress | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of learning so far, over all sittings."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    def __enter__(self) -> _Follower:
+        self._began = time.monotonic()
+        self._old_handler = signal.signal(signal.SIGINT, self._on_interrupt)
+        if not self._quiet and sys.stdout.isatty():
+            self._bar = Progress(
+                BarColumn(bar_width=30),
+                TextColumn("{task.completed:,.0f} of {task.total:,.0f} steps"),
+                TextColumn("{task.fields[rate]}"),
+                TextColumn("{task.fields[success]}"),
+                TimeRemainingColumn(),
+                console=Console(),
+            )
+            self._task = self._bar.add_task("", total=self._config.steps, rate="", success="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGINT, self._old_handler)
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._stop:  # asked twice: at once, back to the last checkpoint
+            raise KeyboardInterrupt
+        self._stop = True
+
+    # Stable-Baselines3 calls these
+
+    def _on_rollout_start(self) -> None:
+        # between updates nothing is half done: the one place to save and to stop
+        due = self.num_timesteps // self._config.checkpoint_every > self._saved // self._config.checkpoint_every
+        if (self._saved >= 0 and due) or self._stop:
+            self.save()
+        self._saved = max(self._saved, 0)
+        if self._stop:
+            raise Interrupted
+        self._report()
+
+    def _on_step(self) -> bool:
+        for info in self.locals["infos"]:
+            if "episode" in info and not info["aided"]:
+                self._episodes += 1
+                episode = info["episode"]
+                self._ended.append([float(info["is_success"]), info["best_stage"], episode["r"], episode["l"]])
+        return True
+
+    # What is shown and written
+
+    def _report(self) -> None:
+        # one row for every PPO update; off-policy "rollouts" are a single tick
+        if self.num_timesteps == 0 or self.num_timesteps - self._reported_steps < 5_000:
+            return
+        self._reported_steps = self.num_timesteps
+        row = self._row()
+        self._append(row)
+        for name in self._columns[2:]:
+            if name not in _LEARNER and row[name] != "":
+                self.logger.record(f"episodes/{name}", row[name])
+        if isinstance(self.model, OffPolicyAlgorithm):
+            self.logger.dump(self.num_timesteps)
+        rate = f"{self.num_timesteps / max(self.seconds, 1e-9):,.0f} steps/s"
+        success = f"success {row['success']:.0%}" if self._ended else "success: no episode has ended yet"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self.num_timesteps, rate=rate, success=success)
+        elif not self._quiet and time.monotonic() - self._reported_at > _REPORT_SECONDS:
+            self._reported_at = time.monotonic()
+            assert self._config.steps is not None
+            left = (self._config.steps / self.num_timesteps - 1) * self.seconds
+            print(f"{self.num_timesteps:,} of {self._config.steps:,} steps, {rate}, {success}, {left:.0f} s left", flush=True)
+
+    def _row(self) -> dict[str, Any]:
+        values = self.logger.name_to_value
+        row: dict[str, Any] = {"steps": self.num_timesteps, "seconds": round(self.seconds, 2), "episodes": self._episodes}
+        if self._ended:
+            success, best, returns, lengths = np.array(self._ended).T
+            row |= {"success": float(success.mean()), "return": float(returns.mean()), "length": float(lengths.mean())}
+            row |= {f"reached_{name}": float((best > k).mean()) for k, name in enumerate(self._stages)}
+        row |= {name: float(values[name]) for name in _LEARNER if name in values}
+        return {name: row.get(name, "") for name in self._columns}
+
+    def _append(self, row: dict[str, Any]) -> None:
+        path = self._folder / METRICS
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+    # What is saved
+
+    def save(self) -> None:
+        """Write a checkpoint of this moment: the policy first, then what points to it."""
+        if self._saved == self.model.num_timesteps and (self._folder / RESUME).exists():
+            return
+        self._saved = self.model.num_timesteps
+        policy = checkpoint.policy_state(self.model, self.seconds)
+        checkpoint.write(checkpoint_path(self._folder, self._saved), policy)
+        follower = {
+            "steps": self._saved,
+            "seconds": self.seconds,
+            "episodes": self._episodes,
+            "ended": list(self._ended),
+            "reported_steps": self._reported_steps,
+        }
+        checkpoint.write(self._folder / RESUME, checkpoint.training_state(self.model) | {"follower": follower})
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state; rows of metrics that were written after it are dropped."""
+        self._saved, self._episodes = state["steps"], state["episodes"]
+        self._seconds_before, self._reported_steps = state["seconds"], state["reported_steps"]
+        self._ended.extend(state["ended"])
+        path = self._folder / METRICS
+        if path.exists():
+            with path.open(newline="") as file:
+                rows = [row for row in csv.DictReader(file) if row["steps"] and int(row["steps"]) <= state["steps"]]
+            aside = path.with_name(path.name + ".part")
+            with aside.open("w", newline="") as file:
+                writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
+                writer.writeheader()
+                writer.writerows(rows)
+            os.replace(aside, path)
