@@ -50,8 +50,8 @@ def main() -> int:
         env, act, actor, out = _scene(options)
         if not out.resolve().parent.is_dir():
             raise ValueError(f"there is no folder {out.resolve().parent} to write {out.name} into")
-        if out.suffix != ".mp4":
-            raise ValueError(f"a video is written as .mp4, not {out.suffix or 'without a suffix'}")
+        if out.suffix not in (".mp4", ".gif"):
+            raise ValueError(f"a video is written as .mp4 or .gif, not as {out.name!r}")
     except ValueError as error:
         return fail(error)
     try:

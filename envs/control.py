@@ -22,7 +22,7 @@ _YAW_LEASH = 0.3  # (rad)
 _JOINT_STEP = 0.06  # (rad) joint displacement that a full action asks for in a tick
 _JOINT_LEASH = 0.12  # (rad)
 _GRIPPER_SPEED = 0.1  # (m/s) Franka Hand data sheet: 50 mm/s a finger
-_SQUEEZE = 0.009  # (m) the servo (4000 N/m) reaches the hand's 35 N a finger at this leash
+_SQUEEZE = 0.0045  # (m) the servo (8000 N/m) reaches the hand's 35 N a finger at this leash
 _DAMPING = 0.03  # of the pseudo-inverse; an order below the arm's singular values (0.3 to 1) in the workspace
 _DAMPED = _DAMPING**2 * np.eye(6)
 _POSTURE_GAIN = 0.15  # share of the way home that the redundant joint goes in a tick
@@ -90,7 +90,9 @@ class CartesianController(Controller):
         self._homes = [np.array(arm.robot.home) for arm in self._arms]
         # A servo kp (target - q) - kv q' settles at the speed (target - q) kp / kv
         self._max_lead = [
-            np.array(arm.robot.velocity_limits) * -model.actuator_biasprm[arm.controls, 2] / model.actuator_gainprm[arm.controls, 0]
+            np.array(arm.robot.velocity_limits)
+            * -model.actuator_biasprm[arm.controls, 2]
+            / model.actuator_gainprm[arm.controls, 0]
             for arm in self._arms
         ]
 
@@ -112,15 +114,18 @@ class CartesianController(Controller):
         self.arrays["target_yaw"][:, i] = heading
         to_target = turn(position - at, arm.base.yaw)
         joints = world.joint_positions(i)
-        step = self._inverse_kinematics(arm, world, to_target, heading + arm.base.yaw)
+        homewards = _POSTURE_GAIN * (self._homes[i] - joints)
+        step = self._inverse_kinematics(arm, world, to_target, heading + arm.base.yaw, homewards)
         step = _clip(step, -self._max_lead[i], self._max_lead[i])
         self._physics.arrays["ctrl"][:, arm.controls] = _clip(joints + step, *self._limits[i])
 
-    def _inverse_kinematics(self, arm: ArmIndex, world: World, to_target: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    def _inverse_kinematics(
+        self, arm: ArmIndex, world: World, to_target: np.ndarray, yaw: np.ndarray, homewards: np.ndarray
+    ) -> np.ndarray:
         """(N, J) rad: joint step towards a tool displacement (N, 3) and a world-frame yaw (N,), pointing down.
 
         Damped least squares (Nakamura and Hanafusa 1986, "Inverse kinematic solutions with singularity
-        robustness"), with the redundant joint drawn home in the null space.
+        robustness"), with the step `homewards` (N, J) taken in the null space, where the redundant joint moves.
         """
         jacobian = tool_jacobian(arm, world)
         x0, y0, z0, x1, y1, z1, x2, y2, _ = world.arrays["site_xmat"][:, arm.tool].T
@@ -129,7 +134,7 @@ class CartesianController(Controller):
         # (0, 0, -1), is the rotation vector's sine: exact to third order for small errors.
         turned = columns(y2 * c - x2 * s - z1, x2 * c + y2 * s + z0, (x0 - y1) * s - (x1 + y0) * c) / 2
         error = np.concatenate((to_target, turned), axis=-1)[..., None]
-        posture = _POSTURE_GAIN * (arm.robot.home - world.arrays["qpos"][:, arm.joints])[..., None]
+        posture = homewards[..., None]
         transposed = jacobian.swapaxes(1, 2)
         square = jacobian @ transposed + _DAMPED
         return (transposed @ np.linalg.solve(square, error - jacobian @ posture) + posture)[..., 0]

@@ -84,7 +84,10 @@ def arm_parts(arm: int, scene: Scene, control: str) -> tuple[Part, ...]:
                 "target_lead", 3, "m", "base", -1, 1,
                 lambda w: w.arrays["target_position"][:, arm] - w.tool_base_position(arm),
             ),
-            Part("target_turn", 1, "rad", "base", -4, 4, lambda w: w.arrays["target_yaw"][:, arm] - w.tool_base_yaw(arm)),
+            Part(
+                "target_turn", 1, "rad", "base", -4, 4,
+                lambda w: w.arrays["target_yaw"][:, arm] - w.tool_base_yaw(arm),
+            ),
         ]  # fmt: skip
     else:
         parts += [

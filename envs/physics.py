@@ -40,6 +40,7 @@ class Physics:
         self._batch = batch.Batch(scene.model, num_worlds, min(threads, num_worlds))
         self.arrays: dict[str, np.ndarray] = {name: self._batch.bind(name) for name in (*_STATES, *_OUTPUTS)}
         self.arrays |= {name: self._batch.expand(name) for name in _PARAMETERS}
+        self.arrays["sensordata"].flags.writeable = True  # `restore` writes it
         self._warned = self._batch.warning[:, _DIVERGED, 1]  # (num_worlds, 3) how often, live
 
     @property
@@ -72,7 +73,7 @@ class Physics:
         self._batch.forward(worlds)
 
     def step(self) -> np.ndarray:
-        """Advance all worlds by one tick. Returns (num_worlds,) whether physics diverged, and the world must be reset."""
+        """Advance all worlds by one tick. Returns (num_worlds,) where physics diverged, so that a reset is due."""
         failed = np.zeros(self.num_worlds, dtype=bool)
         try:
             self._batch.step(nstep=SUBSTEPS, stage=_STEPPED)
@@ -84,7 +85,7 @@ class Physics:
 
     def save(self) -> dict[str, np.ndarray]:
         """Everything that the future of the worlds depends on, as copies."""
-        saved = {"state": self._batch.state, "warning": self._batch.warning}
+        saved = {"state": self._batch.state, "warning": self._batch.warning, "sensordata": self.arrays["sensordata"]}
         saved |= {name: self.arrays[name] for name in _PARAMETERS}
         return {name: values.copy() for name, values in saved.items()}
 
@@ -96,8 +97,10 @@ class Physics:
         if self.scene.objects:
             self._batch.set_const(worlds)
         self._batch.state[where] = saved["state"]
-        # the outputs follow from the state; contact forces are those at this instant
+        # the outputs follow from the state, but for contact forces, which a step leaves as they were before its
+        # last substep
         self._batch.forward(worlds)
+        self.arrays["sensordata"][where] = saved["sensordata"]
         # forward warms the solver up, which would change the next step's last bits
         self._batch.state[where] = saved["state"]
         self._batch.warning[where] = saved["warning"]

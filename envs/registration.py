@@ -43,7 +43,7 @@ def register_all() -> None:
         if name not in registry:  # registering an id twice prints a warning
             register(
                 id=name,
-                entry_point="envs.vector:DuetEnv",
+                entry_point="envs.single:DuetEnv",
                 vector_entry_point="envs.vector:DuetVectorEnv",
                 kwargs={"task": task, "reward": reward, "observation": observation},
             )

@@ -1,4 +1,4 @@
-"""The environments: many worlds behind Gymnasium's `VectorEnv`, and one of them behind its `Env`."""
+"""The batched environment: many worlds of one task behind Gymnasium's `VectorEnv`."""
 
 from __future__ import annotations
 
@@ -14,21 +14,18 @@ from gymnasium.vector.utils import batch_space
 from envs.control import CONTROLLERS
 from envs.layout import Draw, Layout, StartStates, training_seeds
 from envs.names import check_name
-from envs.registration import OBSERVATIONS, REWARDS
 from envs.observation import Observer, arm_parts, object_parts
 from envs.physics import Physics
-from envs.rendering import Marker, SceneRenderer
+from envs.pictures import PIXEL_CAMERAS, PIXEL_SIZE, VIDEO_SIZE, Pictures
+from envs.progress import Progress
+from envs.registration import OBSERVATIONS, REWARDS
 from envs.robots import ROBOTS
 from envs.scene import TICK, compose
 from envs.task import HOLD_TICKS
 from envs.tasks import task_class
 from envs.world import World
 
-
-
-PIXEL_CAMERAS = ("front", "wrist")
-PIXEL_SIZE = 84  # (px) height and width of camera observations
-_VIDEO_SIZE = (720, 1280)  # (px) height and width of rendered frames
+_GOAL_BOUND = 2.0  # (m) goals in observations are clipped to this: what fell off the table falls on
 
 
 class DuetVectorEnv(VectorEnv):
@@ -57,12 +54,13 @@ class DuetVectorEnv(VectorEnv):
         control: `cartesian` (tool displacement, yaw and opening) or `joints` (joint displacements and opening).
         randomize: draw sizes, masses and frictions of objects in every episode; else all are average.
         threads: physics threads; 0 means one for every CPU. The numbers do not depend on it.
-        autoreset: begin a new episode in the step that ends one (the last observation is in
-            `infos["final_obs"]`); else the caller resets.
+        autoreset: begin a new episode in the step that ends one, else the caller resets. The observation and the
+            infos are then those of the new episode (but for the reward terms, which add up to the reward), and
+            what the old one ended with is in `infos["final_obs"]` and `infos["final_info"]`.
         render_mode: `rgb_array` or `human` (a window on the first world).
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": round(1 / TICK)}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": round(1 / TICK)}
 
     def __init__(
         self,
@@ -104,16 +102,14 @@ class DuetVectorEnv(VectorEnv):
         goal = np.zeros((num_envs, self.task.goal_size))
         self._arrays = self.physics.arrays | self.controller.arrays | {"goal": goal}
         self.max_ticks = round(self.task.time_limit / TICK)
-        self._counters = {
+        self._counters: dict[str, np.ndarray] = {
             name: np.zeros(num_envs, dtype=np.int64)
             for name in ("stream", "episode", "layout_seed", "tick", "settled", "best_stage", "clipped", "aided")
         }
         self._needs_reset = True
         self._streams_set = False
         self._starts: StartStates | None = None
-        self._renderer: SceneRenderer | None = None
-        self._pixels: SceneRenderer | None = None
-        self._viewer: Any = None
+        self.pictures = Pictures(self.physics, self.task, goal)
         self._make_spaces(control)
 
     def _make_spaces(self, control: str) -> None:
@@ -131,7 +127,7 @@ class DuetVectorEnv(VectorEnv):
         vector = self._observer.space()
         space: spaces.Space = vector
         if self.observation_mode == "goal":
-            goal = spaces.Box(-np.inf, np.inf, (self._goal_width(),), np.float32)
+            goal = spaces.Box(-_GOAL_BOUND, _GOAL_BOUND, (self._goal_width(),), np.float32)
             space = spaces.Dict({"observation": vector, "achieved_goal": goal, "desired_goal": goal})
         elif self.observation_mode == "pixels":
             image = spaces.Box(0, 255, (PIXEL_SIZE, PIXEL_SIZE, 3), np.uint8)
@@ -160,10 +156,13 @@ class DuetVectorEnv(VectorEnv):
         layouts instead.
         """
         options = options or {}
-        everything = np.ones(self.num_envs, dtype=bool)
-        mask = np.asarray(options.get("reset_mask", everything), dtype=bool)
-        if mask.shape != (self.num_envs,):
-            raise ValueError(f"reset_mask must have the shape ({self.num_envs},), not {mask.shape}")
+        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, dtype=bool)))
+        if mask.shape != (self.num_envs,) or mask.dtype != bool:
+            raise ValueError(f"reset_mask must be ({self.num_envs},) bool, not {mask.shape} {mask.dtype}")
+        if not mask.any():
+            raise ValueError("reset_mask names no world to reset")
+        if self._needs_reset and not mask.all():
+            raise gym.error.ResetNeeded("reset all worlds before some of them")
         worlds = np.flatnonzero(mask)
         self._set_streams(seed)
         layout_seeds = options.get("layout_seeds")
@@ -171,22 +170,19 @@ class DuetVectorEnv(VectorEnv):
             layout_seeds = np.atleast_1d(np.asarray(layout_seeds, dtype=np.int64))
             if layout_seeds.shape != worlds.shape or (layout_seeds < 0).any():
                 raise ValueError(f"layout_seeds must be {len(worlds)} integers of at least 0, one for each world reset")
-        self._begin(worlds, layout_seeds)
+        infos = self._begin(worlds, layout_seeds)
         self._needs_reset = False
-        world = self.world()
-        progress = self.task.progress(world, np.zeros(self.num_envs, dtype=bool))
-        self._counters["best_stage"][worlds] = progress.reached[worlds]
-        infos = self._infos(progress, np.zeros(self.num_envs, dtype=bool), {})
-        return self._observe(world), infos
+        return self._observe(self.world()), infos
 
     def _set_streams(self, seed: int | Sequence[int | None] | None) -> None:
         if seed is None:
             if self._streams_set:
                 return
             seed = int(np.random.SeedSequence().generate_state(1)[0])
-        first = int(seed) if isinstance(seed, int | np.integer) else None
-        given = [first + i for i in range(self.num_envs)] if first is not None else list(seed)  # type: ignore[arg-type]
-        for i, one in enumerate(given):
+        streams = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
+        if len(streams) != self.num_envs:
+            raise ValueError(f"seed must be one integer or {self.num_envs}, one for each world, not {len(streams)}")
+        for i, one in enumerate(streams):
             if one is not None:
                 self._counters["stream"][i] = one
                 self._counters["episode"][i] = 0
@@ -196,7 +192,8 @@ class DuetVectorEnv(VectorEnv):
         """The layouts of these seeds."""
         return self.task.layout(Draw(self.task_name, layout_seeds), self._randomize)
 
-    def _begin(self, worlds: np.ndarray, layout_seeds: np.ndarray | None = None) -> None:
+    def _begin(self, worlds: np.ndarray, layout_seeds: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """New episodes in some worlds. Returns the infos of all."""
         count = self._counters
         unnamed = layout_seeds is None
         if layout_seeds is None:
@@ -211,6 +208,9 @@ class DuetVectorEnv(VectorEnv):
             count[name][worlds] = 0
         if self._starts is not None and unnamed:
             self._start_later(worlds, self._starts)
+        progress = self.task.progress(self.world(), np.zeros(self.num_envs, dtype=bool))
+        count["best_stage"][worlds] = progress.reached[worlds]
+        return self._infos(progress)
 
     def _start_later(self, worlds: np.ndarray, starts: StartStates) -> None:
         """Move some of the worlds that begin to a state from the bank; which ones follows from their layout seeds."""
@@ -232,6 +232,7 @@ class DuetVectorEnv(VectorEnv):
             # the state is not a number there; end on a fresh start of the same layout, which every reader can take
             lost = np.flatnonzero(diverged)
             self.physics.reset(lost, self.layout(count["layout_seed"][lost]))
+            self.controller.reset(lost, self.world().take(lost))
         world = self.world()
         count["settled"] = (count["settled"] + 1) * (self.task.settled(world) & ~diverged)
         success = count["settled"] >= HOLD_TICKS
@@ -240,10 +241,10 @@ class DuetVectorEnv(VectorEnv):
         truncated = ((count["tick"] >= self.max_ticks) | diverged) & ~success
         observation = self._observe(world)
         reward, terms = self._reward(progress, success, observation)
-        infos = self._infos(progress, success, terms, diverged)
+        infos: dict[str, Any] = self._infos(progress, success, diverged) | terms
         done = success | truncated
         if self._autoreset and done.any():
-            observation = self._start_over(np.flatnonzero(done), observation, infos)
+            infos = self._start_over(np.flatnonzero(done), observation, infos)
         if self.render_mode == "human":
             self.render()
         return observation, reward, success, truncated, infos
@@ -263,18 +264,20 @@ class DuetVectorEnv(VectorEnv):
         self._counters["clipped"] += outside.sum(axis=1)
         return np.clip(actions, -1.0, 1.0)
 
-    def _reward(self, progress: Any, success: np.ndarray, observation: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def _reward(
+        self, progress: Progress, success: np.ndarray, observation: Any
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         if self.observation_mode == "goal":
             reward = self.compute_reward(observation["achieved_goal"], observation["desired_goal"], {})
-            terms = {"sparse" if self.reward_mode == "sparse" else "distance": reward}
+            terms = {"sparse" if self.reward_mode == "sparse" else "distance": reward.copy()}
         elif self.reward_mode == "sparse":
             reward = success - 1.0
-            terms = {"sparse": reward}
+            terms = {"sparse": reward.copy()}
         else:
             share = 1.0 / len(self.task.stages)
             terms = {name: share * term for name, term in progress.terms.items()}
             terms["time"] = np.full(self.num_envs, -1.0)
-            reward = sum(terms.values())
+            reward = sum(terms.values(), start=np.zeros(self.num_envs))
         return reward, {f"reward/{name}": term for name, term in terms.items()}
 
     def compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, info: Any) -> np.ndarray:
@@ -284,11 +287,11 @@ class DuetVectorEnv(VectorEnv):
         return -np.asarray(self.task.goal_distance(achieved_goal, desired_goal), dtype=np.float64)
 
     def _infos(
-        self, progress: Any, success: np.ndarray, terms: dict[str, np.ndarray], diverged: np.ndarray | None = None
-    ) -> dict[str, Any]:
+        self, progress: Progress, success: np.ndarray | None = None, diverged: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         count = self._counters
         return {
-            "is_success": success,
+            "is_success": np.zeros(self.num_envs, dtype=bool) if success is None else success.copy(),
             "stage": progress.reached,
             "best_stage": count["best_stage"].copy(),
             "tick": count["tick"].copy(),
@@ -296,27 +299,25 @@ class DuetVectorEnv(VectorEnv):
             "clipped_actions": count["clipped"].copy(),
             "aided": count["aided"].astype(bool),
             "diverged": np.zeros(self.num_envs, dtype=bool) if diverged is None else diverged,
-            **terms,
         }
 
-    def _start_over(self, ended: np.ndarray, observation: Any, infos: dict[str, Any]) -> Any:
-        """New episodes in the ended worlds; what they ended with goes into `infos` as Gymnasium prescribes."""
+    def _start_over(self, ended: np.ndarray, observation: Any, infos: dict[str, Any]) -> dict[str, Any]:
+        """New episodes in the ended worlds, whose rows of `observation` are overwritten. Returns the new infos."""
         mask = np.zeros(self.num_envs, dtype=bool)
         mask[ended] = True
         final = np.full(self.num_envs, None, dtype=object)
         for i in ended:
-            final[i] = {k: v[i] for k, v in observation.items()} if isinstance(observation, dict) else observation[i].copy()
-        infos |= {"final_obs": final, "_final_obs": mask, "final_info": dict(infos), "_final_info": mask}
-        self._begin(ended)
+            final[i] = row(observation, i)
+        begun = self._begin(ended)
         fresh = self._observe(self.world().take(ended), ended)
-        if not isinstance(observation, dict):
+        if isinstance(observation, dict):
+            for name, values in observation.items():
+                values[ended] = fresh[name]
+        else:
             observation[ended] = fresh
-            return observation
-        # the final observations are views of these arrays
-        merged = {key: values.copy() for key, values in observation.items()}
-        for key, values in fresh.items():
-            merged[key][ended] = values
-        return merged
+        terms = {name: values.copy() for name, values in infos.items() if name.startswith("reward/")}
+        kept = {"final_obs": final, "_final_obs": mask, "final_info": infos, "_final_info": mask.copy()}
+        return begun | terms | kept
 
     def _observe(self, world: World, worlds: np.ndarray | None = None) -> Any:
         """Observations of all worlds, or of `worlds`, which `world` then measures alone."""
@@ -324,18 +325,12 @@ class DuetVectorEnv(VectorEnv):
         if self.observation_mode == "goal":
             return {
                 "observation": vector,
-                "achieved_goal": np.asarray(self.task.achieved_goal(world), dtype=np.float32),
-                "desired_goal": np.asarray(self.task.desired_goal(world), dtype=np.float32),
+                "achieved_goal": _bounded(self.task.achieved_goal(world)),
+                "desired_goal": _bounded(self.task.desired_goal(world)),
             }
         if self.observation_mode == "pixels":
-            if self._pixels is None:
-                self._pixels = SceneRenderer(self.scene.model, PIXEL_SIZE, PIXEL_SIZE, quality="pixels")
-            images: dict[str, list[np.ndarray]] = {camera: [] for camera in PIXEL_CAMERAS}
-            for i in range(self.num_envs) if worlds is None else worlds:
-                model, data = self.physics.view(int(i))
-                for camera, frames in images.items():
-                    frames.append(self._pixels.render(model, data, camera, self.markers(int(i))))
-            return {camera: np.stack(frames) for camera, frames in images.items()} | {"proprioception": vector}
+            images = self.pictures.pixels(range(self.num_envs) if worlds is None else worlds)
+            return {**images, "proprioception": vector}
         return vector
 
     def world(self) -> World:
@@ -378,49 +373,35 @@ class DuetVectorEnv(VectorEnv):
         self._arrays["goal"][worlds] = saved["goal"]
 
     def start_from(self, starts: StartStates | None) -> None:
-        """From the next episodes on, begin a share of those whose layout nobody named at later states: an aid to learning."""
+        """From now on, begin a share of the episodes whose layout nobody names at later states: an aid to learning."""
         self._starts = starts
 
     # Pictures
 
-    def markers(self, world: int) -> list[Marker]:
-        """What shows the goal of one world in a picture."""
-        goal = self.task.goal_to_draw(self._arrays["goal"][world])
-        return [Marker("sphere", tuple(goal.position), (goal.half_size,) * 3, (0.1, 0.8, 0.4, 0.45))]
-
-    def render_world(self, world: int = 0, camera: str = "front", size: tuple[int, int] = _VIDEO_SIZE) -> np.ndarray:
-        """(height, width, 3) uint8 picture of one world."""
-        if self._renderer is None or (self._renderer.height, self._renderer.width) != size:
-            self._close_renderer()
-            self._renderer = SceneRenderer(self.scene.model, *size)
-        model, data = self.physics.view(world)
-        return self._renderer.render(model, data, camera, self.markers(world))
+    def render_world(self, world: int = 0, camera: str = "front", size: tuple[int, int] = VIDEO_SIZE) -> np.ndarray:
+        """(height, width, 3) uint8 picture of one world; `size` is (height, width)."""
+        return self.pictures.frame(world, camera, size)
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """One picture for each world (`rgb_array`), or the window on the first one (`human`)."""
         if self.render_mode == "rgb_array":
             return tuple(self.render_world(world) for world in range(self.num_envs))
         if self.render_mode == "human":
-            from envs.viewer import Window  # opens a display: only where it is asked for
-
-            model, data = self.physics.view(0)
-            if self._viewer is None:
-                self._viewer = Window(model, data)
-            self._viewer.show(model, data, self.markers(0))
-            return None
-        gym.logger.warn("render needs a render_mode: pass render_mode='rgb_array' or 'human' when making the environment")
+            self.pictures.show(0)
+        else:
+            gym.logger.warn("nothing is drawn without a render_mode; make the environment with 'rgb_array' or 'human'")
         return None
 
-    def _close_renderer(self) -> None:
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
-
     def close_extras(self, **kwargs: Any) -> None:
-        self._close_renderer()
-        if self._pixels is not None:
-            self._pixels.close()
-            self._pixels = None
-        if self._viewer is not None:
-            self._viewer.close()
-            self._viewer = None
+        self.pictures.close()
+
+
+def _bounded(goals: np.ndarray) -> np.ndarray:
+    return np.clip(goals, -_GOAL_BOUND, _GOAL_BOUND).astype(np.float32)
+
+
+def row(observation: Any, world: int) -> Any:
+    """One world's observation, as a copy."""
+    if isinstance(observation, dict):
+        return {name: values[world].copy() for name, values in observation.items()}
+    return observation[world].copy()

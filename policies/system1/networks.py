@@ -7,22 +7,25 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
 
 
-class _BoundedMean(ActorCriticPolicy):
-    """A Gaussian policy whose mean stays within the action bounds.
+class ScheduledGaussianPolicy(ActorCriticPolicy):
+    """A Gaussian policy with a bounded mean, whose standard deviation follows a schedule instead of the gradient.
 
     Actions are clipped to the bounds, so an unbounded mean can drift far outside, where exploration never comes
-    back: a gripper that holds a cube with a mean of -3 does not try to let go.
+    back: a gripper that holds a cube with a mean of -3 does not try to let go. And one learned standard deviation
+    serves the skill that is being learned: it shrinks on the grasp while letting go is still to be found, or stays
+    so large that standing still beside what was placed is impossible.
     """
 
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
         # after the parent has initialised the layer and handed its parameters to the optimiser
         self.action_net = nn.Sequential(self.action_net, nn.Tanh())
+        self.log_std.requires_grad_(False)
+
+    def explore(self, log_std: float) -> None:
+        """Set the logarithm of the standard deviation of all actions."""
+        self.log_std.fill_(log_std)
 
 
-class BoundedMlpPolicy(_BoundedMean):
-    """For vector observations."""
-
-
-class BoundedMultiInputPolicy(_BoundedMean, MultiInputActorCriticPolicy):
-    """For dict observations."""
+class ScheduledGaussianMultiInputPolicy(ScheduledGaussianPolicy, MultiInputActorCriticPolicy):
+    """The same for dict observations."""

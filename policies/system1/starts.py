@@ -10,6 +10,7 @@ from policies.expert import Expert
 
 _WORLDS = 128
 _SEED = 1 << 31  # a stream of layouts that no training and no evaluation draws from
+_TICKS_A_STAGE = 25  # of an episode that are kept while it stays in one stage
 _NOISE = 0.2  # standard deviation added to the expert's actions: states that a learner gets into
 
 
@@ -22,14 +23,20 @@ def expert_starts(env: DuetVectorEnv, share: float) -> StartStates:
     rows: list[dict[str, np.ndarray]] = []
     stages: list[np.ndarray] = []
     going = np.ones(_WORLDS, dtype=bool)
+    since = np.zeros(_WORLDS, dtype=np.int64)
+    before = np.zeros(_WORLDS, dtype=np.int64)
     for _ in range(own.max_ticks):
         action = expert.act() + random.normal(0.0, _NOISE, own.action_space.shape)
         _, _, terminated, truncated, infos = own.step(np.clip(action, -1.0, 1.0))
         going &= ~(terminated | truncated)
         if not going.any():
             break
-        rows.append({name: values[going] for name, values in own.get_scene_state().items()})
-        stages.append(infos["stage"][going])
+        # an expert that noise keeps from finishing must not fill the bank with one moment
+        since = np.where(infos["stage"] == before, since + 1, 0)
+        before = infos["stage"]
+        kept = going & (since < _TICKS_A_STAGE)
+        rows.append({name: values[kept] for name, values in own.get_scene_state().items()})
+        stages.append(infos["stage"][kept])
     own.close()
     stage = np.concatenate(stages)
     order = np.argsort(stage, kind="stable")

@@ -56,16 +56,17 @@ class SB3VecEnv(VecEnv):
         done = terminated | truncated
         self.returns += rewards
         per_world: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        final = infos.get("final_info", {})
         for i in np.flatnonzero(done):
-            ticks = int(infos["tick"][i])
+            ticks = int(final["tick"][i])
             per_world[i] = {
                 "terminal_observation": infos["final_obs"][i],
                 "TimeLimit.truncated": bool(truncated[i]),
-                "is_success": bool(infos["is_success"][i]),
-                "best_stage": int(infos["best_stage"][i]),
-                "layout_seed": int(infos["layout_seed"][i]),
-                "aided": bool(infos["aided"][i]),
-                "diverged": bool(infos["diverged"][i]),
+                "is_success": bool(final["is_success"][i]),
+                "best_stage": int(final["best_stage"][i]),
+                "layout_seed": int(final["layout_seed"][i]),
+                "aided": bool(final["aided"][i]),
+                "diverged": bool(final["diverged"][i]),
                 "episode": {"r": float(self.returns[i]), "l": ticks, "t": ticks * TICK},
             }
         self.returns[done] = 0.0

@@ -1,0 +1,74 @@
+"""Pictures of a batch of worlds: video frames, camera observations and a window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from envs.physics import Physics
+from envs.rendering import Marker, SceneRenderer
+from envs.task import Task
+
+if TYPE_CHECKING:
+    from envs.viewer import Window
+
+PIXEL_CAMERAS = ("front", "wrist")
+PIXEL_SIZE = 84  # (px) height and width of camera observations
+VIDEO_SIZE = (720, 1280)  # (px) height and width of video frames
+_GOAL_COLOUR = (0.1, 0.8, 0.4, 0.45)
+
+
+class Pictures:
+    """Draws the worlds of a `Physics`. Opens a renderer or a window when one is first needed."""
+
+    def __init__(self, physics: Physics, task: Task, goals: np.ndarray) -> None:
+        """`goals` (num_worlds, G) is read whenever a picture is made."""
+        self._physics = physics
+        self._task = task
+        self._goals = goals
+        self._video: SceneRenderer | None = None
+        self._pixels: SceneRenderer | None = None
+        self._window: Window | None = None
+
+    def markers(self, world: int) -> list[Marker]:
+        """What shows the goal of one world."""
+        goal = self._task.goal_to_draw(self._goals[world])
+        return [Marker("sphere", tuple(goal.position), (goal.half_size,) * 3, _GOAL_COLOUR)]
+
+    def frame(self, world: int, camera: str, size: tuple[int, int]) -> np.ndarray:
+        """(height, width, 3) uint8 picture of one world; `size` is (height, width)."""
+        if self._video is not None and (self._video.height, self._video.width) != size:
+            self._video.close()
+            self._video = None
+        if self._video is None:
+            self._video = SceneRenderer(self._physics.scene.model, *size)
+        model, data = self._physics.view(world)
+        return self._video.render(model, data, camera, self.markers(world))
+
+    def pixels(self, worlds: Iterable[int]) -> dict[str, np.ndarray]:
+        """(n, PIXEL_SIZE, PIXEL_SIZE, 3) uint8 camera observations of n worlds by camera."""
+        if self._pixels is None:
+            self._pixels = SceneRenderer(self._physics.scene.model, PIXEL_SIZE, PIXEL_SIZE, quality="pixels")
+        images: dict[str, list[np.ndarray]] = {camera: [] for camera in PIXEL_CAMERAS}
+        for world in worlds:
+            model, data = self._physics.view(int(world))
+            for camera, frames in images.items():
+                frames.append(self._pixels.render(model, data, camera, self.markers(int(world))))
+        return {camera: np.stack(frames) for camera, frames in images.items()}
+
+    def show(self, world: int) -> None:
+        """Bring the window up to date with one world."""
+        from envs.viewer import Window  # needs a display, so only where one is asked for
+
+        model, data = self._physics.view(world)
+        if self._window is None:
+            self._window = Window(model, data)
+        self._window.show(model, data, self.markers(world))
+
+    def close(self) -> None:
+        for drawn in (self._video, self._pixels, self._window):
+            if drawn is not None:
+                drawn.close()
+        self._video = self._pixels = self._window = None

@@ -1,0 +1,112 @@
+"""Training: resumed equals uninterrupted, loaded equals saved, and a little training beats none."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from evaluation.rollout import roll_out
+from evaluation.run import Run
+from policies.system1 import checkpoint, training
+from policies.system1.config import TrainConfig
+from policies.system1.training import Interrupted, last_checkpoint, train
+
+_TINY = {
+    "ppo": TrainConfig(task="PickPlace", num_worlds=8, steps=1024, checkpoint_every=256, starts=0.5),
+    "sac": TrainConfig(task="Reach", algorithm="sac", num_worlds=4, steps=6_000, checkpoint_every=2_000),
+    "td3": TrainConfig(task="Lift", algorithm="td3", num_worlds=4, steps=5_600, checkpoint_every=2_000, starts=0.0),
+}
+
+
+def _trained(folder: Path, config: TrainConfig, stop_at: int | None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a finished training, interrupted with Ctrl-C once at `stop_at` steps and resumed."""
+    run = Run.create(config.resolved(), folder)
+    if stop_at is None:
+        train(run.config, run.folder, quiet=True)
+        return folder
+    follow = training._Follower._on_step
+
+    def on_step(self: training._Follower) -> bool:
+        if self.num_timesteps == stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return follow(self)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(training._Follower, "_on_step", on_step)
+        train(run.config, run.folder, quiet=True)
+    train(Run.open(folder).config, folder, resume=True, quiet=True)
+    return folder
+
+
+def _policy(folder: Path) -> dict:
+    path = last_checkpoint(folder)
+    assert path is not None
+    return checkpoint.read(path)
+
+
+@pytest.mark.parametrize(("algorithm", "stop_at"), [("ppo", 400), ("sac", 5_400), ("td3", 5_300)])
+def test_a_resumed_training_ends_as_if_it_had_not_stopped(
+    algorithm: str, stop_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _TINY[algorithm]
+    straight = _policy(_trained(tmp_path / "straight", config, None, monkeypatch))
+    resumed = _policy(_trained(tmp_path / "resumed", config, stop_at, monkeypatch))
+    assert straight["steps"] == resumed["steps"] >= config.steps  # type: ignore[operator]
+    for name, weights in straight["weights"].items():
+        assert torch.equal(weights, resumed["weights"][name]), f"{name} differs"
+    rows = []
+    for folder in ("straight", "resumed"):
+        with (tmp_path / folder / training.METRICS).open(newline="") as file:
+            rows.append([{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)])
+    assert rows[0] == rows[1]
+
+
+def test_two_seeds_differ_and_one_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(_TINY["ppo"], starts=0.0, steps=256)
+    seeds = (0, 0, 1)
+    first, again, other = (
+        _policy(_trained(tmp_path / str(i), replace(config, seed=seed), None, monkeypatch))["weights"]
+        for i, seed in enumerate(seeds)
+    )
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+@pytest.mark.parametrize("algorithm", list(_TINY))
+def test_a_loaded_policy_acts_as_before_it_was_saved(algorithm: str, tmp_path: Path) -> None:
+    config = replace(_TINY[algorithm], steps=64, starts=0.0).resolved()
+    env = config.make_env(num_envs=5)
+    model = training.build(config, config.make_env())
+    model.learn(64)
+    path = tmp_path / "policy.pt"
+    checkpoint.write(path, checkpoint.policy_state(model, seconds=1.0))
+    observation, _ = env.reset(seed=3)
+    norm = training.checkpoint.normalizer(model)
+    before, _ = model.predict(norm.normalize_obs(observation), deterministic=True)
+    after, _ = training_policy(config, path).predict(observation)
+    np.testing.assert_array_equal(before, after)
+
+
+def training_policy(config: TrainConfig, path: Path):  # type: ignore[no-untyped-def]
+    from policies.system1.policy import LearnedPolicy
+
+    return LearnedPolicy.load(config, path)
+
+
+def test_a_little_training_beats_the_random_policy(tmp_path: Path) -> None:
+    config = TrainConfig(task="Reach", num_worlds=64, steps=80_000).resolved()
+    run = Run.create(config, tmp_path / "run")
+    train(run.config, run.folder, quiet=True)
+    seeds = np.arange(100)
+    env = run.make_env(num_envs=100, autoreset=False)
+    learned = roll_out(env, run.policy().act, seeds)
+    generator = np.random.default_rng(0)
+    random = roll_out(env, lambda _: generator.uniform(-1, 1, env.action_space.shape), seeds)
+    assert learned.success.mean() > random.success.mean() + 0.3
