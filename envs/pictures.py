@@ -50,7 +50,7 @@ class Pictures:
     def pixels(self, worlds: Iterable[int]) -> dict[str, np.ndarray]:
         """(n, PIXEL_SIZE, PIXEL_SIZE, 3) uint8 camera observations of n worlds by camera."""
         if self._pixels is None:
-            self._pixels = SceneRenderer(self._physics.scene.model, PIXEL_SIZE, PIXEL_SIZE, quality="pixels")
+            self._pixels = SceneRenderer(self._physics.scene.model, PIXEL_SIZE, PIXEL_SIZE, shadows=False)
         images: dict[str, list[np.ndarray]] = {camera: [] for camera in PIXEL_CAMERAS}
         for world in worlds:
             model, data = self._physics.view(int(world))

@@ -34,10 +34,10 @@ def climb(stages: dict[str, Stage]) -> Progress:
     done = [stages[name].done for name in names]
     for k in range(len(names) - 2, -1, -1):
         done[k] = done[k] | done[k + 1]
+    fractions = [stages[name].fraction for name in names]
+    ones = xp.astype(xp.stack(done), fractions[0].dtype)  # (stages, N) 1 where done, else 0
     terms: dict[str, Array] = {}
     for k, name in enumerate(names):
-        fraction = stages[name].fraction
-        if k > 0:
-            fraction = fraction * xp.astype(done[k - 1], fraction.dtype)
-        terms[name] = xp.where(done[k], 1.0, fraction)
-    return Progress(terms, xp.sum(xp.astype(xp.stack(done), xp.int64), axis=0))
+        earlier = fractions[k] if k == 0 else fractions[k] * ones[k - 1, :]
+        terms[name] = xp.maximum(earlier, ones[k, :])
+    return Progress(terms, xp.astype(xp.sum(ones, axis=0), xp.int64))

@@ -14,7 +14,8 @@ class DuetEnv(gym.Env):
     """One world of a task, exactly as in a `DuetVectorEnv` of one world that its caller resets.
 
     It takes the arguments of `DuetVectorEnv` except `num_envs` and `autoreset`, and lends its attributes, such as
-    `parts`, `action_names` and `task_name`, and `compute_reward` with goal observations. Values in the info dict are Python's bool, int and float.
+    `parts`, `action_names` and `task_name`, and `compute_reward` with goal observations. Values in the info dict are
+    Python's bool, int and float.
     """
 
     metadata: dict[str, Any] = {

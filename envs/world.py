@@ -14,10 +14,11 @@ def _once(measure: Any) -> Any:
     """Compute a measurement once for each world view and arguments; tasks and observations share it."""
 
     @wraps(measure)
-    def cached(self: World, *key: int) -> Array:
-        found = self._cache.get((measure.__name__, *key))
+    def cached(self: World, *which: int) -> Array:
+        key = measure, which
+        found = self._cache.get(key)
         if found is None:
-            found = self._cache[(measure.__name__, *key)] = measure(self, *key)
+            found = self._cache[key] = measure(self, *which)
         return found
 
     return cached
