@@ -65,7 +65,9 @@ def _run(options: Options) -> Run:
         raise RunError(f"{run.folder} holds no checkpoint to go on from")
     changed = [field.name for field in fields(Options) if getattr(options, field.name) != field.default]
     if changed != ["resume"]:
-        raise RunError(f"a resumed run keeps its configuration; leave out: {', '.join(c for c in changed if c != 'resume')}")
+        raise RunError(
+            f"a resumed run keeps its configuration; leave out: {', '.join(c for c in changed if c != 'resume')}"
+        )
     return run
 
 

@@ -70,7 +70,8 @@ def _measure(task: str, num_worlds: int, options: Options) -> list[dict[str, Any
     kwargs: dict[str, Any] = {"threads": options.threads, "randomize": False}
     env = DuetVectorEnv(num_worlds, task=task, autoreset=False, **kwargs)
     layouts = {"layout_seeds": np.arange(num_worlds)}
-    actions = np.random.default_rng(0).uniform(-1, 1, (env.max_ticks, *env.action_space.shape)).astype(np.float32)
+    shape = (env.max_ticks, num_worlds, env.controller.action_size)
+    actions = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     env.reset(options=layouts)
     starts, controls = env.physics.arrays["qpos"].copy(), []
     for action in actions:

@@ -52,7 +52,14 @@ def main() -> int:
     for seed in range(options.seeds):
         folder = options.out / f"{options.task}-{options.algorithm}-{seed}"
         if not (folder / EVALUATION).exists():
-            command = [sys.executable, str(_ROOT / "train.py"), "--task", options.task, "--algorithm", options.algorithm]
+            command = [
+                sys.executable,
+                str(_ROOT / "train.py"),
+                "--task",
+                options.task,
+                "--algorithm",
+                options.algorithm,
+            ]
             command += ["--seed", str(seed), "--out", str(folder), "--no-video"]
             command += [] if options.steps is None else ["--steps", str(options.steps)]
             if subprocess.run(command, check=False).returncode:
@@ -83,10 +90,16 @@ def _print(rows: list[dict[str, Any]]) -> None:
     print("\n| seed | success | 95 % interval | training | steps | seconds to 95 % | steps to 95 % |")
     print("|---|---|---|---|---|---|---|")
     for row in rows:
-        print(
-            f"| {row['seed']} | {row['successes']}/{row['episodes']} | {row['wilson_low']:.1%} to {row['wilson_high']:.1%} "
-            f"| {row['train_seconds']:.0f} s | {row['train_steps']:,} | {row['seconds_to_95'] or '-'} | {row['steps_to_95'] or '-'} |"
+        cells = (
+            row["seed"],
+            f"{row['successes']}/{row['episodes']}",
+            f"{row['wilson_low']:.1%} to {row['wilson_high']:.1%}",
+            f"{row['train_seconds']:.0f} s",
+            f"{row['train_steps']:,}",
+            row["seconds_to_95"] or "-",
+            row["steps_to_95"] or "-",
         )
+        print(f"| {' | '.join(map(str, cells))} |")
     successes, episodes = (sum(row[name] for row in rows) for name in ("successes", "episodes"))
     low, high = wilson_interval(successes, episodes)
     print(f"\nAll seeds: {successes} of {episodes} layouts, {successes / episodes:.1%} ({low:.1%} to {high:.1%})")

@@ -28,7 +28,11 @@ def reference() -> str:
                 pages.append(f"## {name}\n\n{inspect.getdoc(task)}")
                 pages.append(f"Stages: {', '.join(task.stages)}. Time limit: {task.time_limit:g} s.")
                 pages.append(f"Actions, each in [-1, 1]: {', '.join(f'`{a}`' for a in env.action_names)}.")
-            title = {"state": "Observation", "goal": "`observation` in goal mode", "pixels": "`proprioception` in pixels mode"}
+            title = {
+                "state": "Observation",
+                "goal": "`observation` in goal mode",
+                "pixels": "`proprioception` in pixels mode",
+            }
             pages.append(f"### {name}: {title[observation]}\n\n{table(env.parts)}")
             env.close()
     return "\n\n".join(pages) + "\n"

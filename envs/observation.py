@@ -134,5 +134,3 @@ def table(parts: tuple[Part, ...]) -> str:
         rows.append(f"| {index} | `{part.name}` | {part.unit} | {part.frame} | {part.low:g} to {part.high:g} |")
         at += part.size
     return "\n".join(rows)
-
-

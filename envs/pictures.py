@@ -9,12 +9,13 @@ import numpy as np
 
 from envs.physics import Physics
 from envs.rendering import Marker, SceneRenderer
+from envs.scene import arm_prefix
 from envs.task import Task
 
 if TYPE_CHECKING:
     from envs.viewer import Window
 
-PIXEL_CAMERAS = ("front", "wrist")
+PIXEL_CAMERAS = {"front": "front", "wrist": f"{arm_prefix(0)}wrist"}  # name in observations -> in the scene
 PIXEL_SIZE = 84  # (px) height and width of camera observations
 VIDEO_SIZE = (720, 1280)  # (px) height and width of video frames
 _GOAL_COLOUR = (0.1, 0.8, 0.4, 0.45)
@@ -55,7 +56,7 @@ class Pictures:
         for world in worlds:
             model, data = self._physics.view(int(world))
             for camera, frames in images.items():
-                frames.append(self._pixels.render(model, data, camera, self.markers(int(world))))
+                frames.append(self._pixels.render(model, data, PIXEL_CAMERAS[camera], self.markers(int(world))))
         return {camera: np.stack(frames) for camera, frames in images.items()}
 
     def show(self, world: int) -> None:

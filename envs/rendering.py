@@ -82,7 +82,7 @@ def choose_backend() -> str:
             # GLFW without a display fails only here
             mujoco.MjrContext(mujoco.MjModel.from_xml_string("<mujoco/>"), mujoco.mjtFontScale.mjFONTSCALE_50).free()
             gl.free()
-        except Exception as error:  # noqa: BLE001 (drivers raise anything, also AttributeError for a missing library)
+        except Exception as error:
             reasons.append(f"{name}: {' '.join(str(error).split())[:80] or type(error).__name__}")
         else:
             return name

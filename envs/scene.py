@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
+from envs.look import furnish
 from envs.robots import RobotSpec
 
 SUBSTEP = 0.005  # (s) one physics step; a gripped cube still holds firmly, and 4 ms buys nothing
@@ -117,7 +118,7 @@ def compose(robot: RobotSpec, num_arms: int, objects: tuple[ObjectSpec, ...]) ->
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 10  # friction stiffer than normal contact: less slip in the fingers
     spec.memory = 1 << 20  # (bytes) a scene's contacts take a tenth of this; every thread holds one
-    _furnish(spec)
+    furnish(spec, num_arms, contype=_OBJECT_BIT, conaffinity=_OBJECT_BIT | _ARM_BITS)
     for arm in range(num_arms):
         _attach(spec, robot, arm)
     for thing in objects:
@@ -130,21 +131,6 @@ def compose(robot: RobotSpec, num_arms: int, objects: tuple[ObjectSpec, ...]) ->
         tuple(_arm_index(model, robot, arm, objects) for arm in range(num_arms)),
         tuple(_object_index(model, thing) for thing in objects),
     )
-
-
-def _furnish(spec: mujoco.MjSpec) -> None:
-    """The table, whose top is the plane z = 0, the floor, lights and cameras."""
-    world = spec.worldbody
-    world.add_geom(
-        name="table",
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        size=[0.85, 0.6, 0.02],
-        pos=[0, 0, -0.02],
-        contype=_OBJECT_BIT,
-        conaffinity=_OBJECT_BIT | _ARM_BITS,
-    )
-    world.add_camera(name="front", pos=[1.1, -0.9, 0.8], xyaxes=[0.63, 0.77, 0, -0.4, 0.33, 0.85], fovy=45)
-    world.add_light(pos=[0, 0, 2])
 
 
 def _attach(spec: mujoco.MjSpec, robot: RobotSpec, arm: int) -> None:

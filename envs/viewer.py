@@ -7,12 +7,9 @@ import warnings
 from collections.abc import Sequence
 
 import mujoco
-import numpy as np
 
-from envs.rendering import Marker
+from envs.rendering import Marker, add_markers
 from envs.scene import TICK
-
-_SHAPES = {"sphere": mujoco.mjtGeom.mjGEOM_SPHERE, "box": mujoco.mjtGeom.mjGEOM_BOX}
 
 
 class Window:
@@ -37,12 +34,8 @@ class Window:
         with self._viewer.lock():
             self._model.geom_size[:] = model.geom_size  # objects change size between episodes
             mujoco.mj_copyData(self._data, self._model, data)
-            shapes = self._viewer.user_scn
-            shapes.ngeom = len(markers)
-            for geom, (shape, position, size, colour) in zip(shapes.geoms, markers, strict=False):
-                mujoco.mjv_initGeom(
-                    geom, _SHAPES[shape], np.array(size), np.array(position), np.eye(3).ravel(), np.float32(colour)
-                )
+            self._viewer.user_scn.ngeom = 0
+            add_markers(self._viewer.user_scn, markers)
         self._viewer.sync()
         self._due = max(self._due + TICK, time.perf_counter())
         time.sleep(self._due - time.perf_counter())

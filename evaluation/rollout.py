@@ -36,7 +36,9 @@ class Episodes:
         """These episodes and then the others."""
         parts = [self, *others]
         arrays = (f.name for f in fields(self) if f.name != "stages")
-        return Episodes(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in arrays}, stages=self.stages)
+        return Episodes(
+            **{name: np.concatenate([getattr(p, name) for p in parts]) for name in arrays}, stages=self.stages
+        )
 
     def summary(self) -> dict[str, Any]:
         """Success with its Wilson 95 % interval, the stage funnel, and the mean time of the successes."""

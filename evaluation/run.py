@@ -48,7 +48,9 @@ class Run:
             folder = Path("runs") / f"{config.task}-{config.algorithm}-seed{config.seed}-{stamp}"
         try:
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                raise RunError(f"{folder} exists and is not empty; name another folder, or go on with --resume {folder}")
+                raise RunError(
+                    f"{folder} exists and is not empty; name another folder, or go on with --resume {folder}"
+                )
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / ".probe"
             probe.write_bytes(b"")
@@ -159,7 +161,9 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
 
 
 def _commit() -> str | None:

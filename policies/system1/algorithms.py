@@ -13,7 +13,8 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from envs.vector import DuetVectorEnv
 from policies.system1.config import TrainConfig
-from policies.system1.settings import OffPolicySettings, PPOSettings
+from policies.system1.networks import ScheduledGaussianMultiInputPolicy, ScheduledGaussianPolicy
+from policies.system1.settings import OffPolicySettings, PPOSettings, Settings
 from policies.system1.vec_env import SB3VecEnv
 
 
@@ -39,6 +40,16 @@ def normalizer(model: BaseAlgorithm) -> VecNormalize:
     return normalizer
 
 
+def set_exploration(model: BaseAlgorithm, settings: Settings, action_names: tuple[str, ...], done: float) -> None:
+    """Set the noise of a PPO policy's actions after a share `done` of the training; others explore by themselves."""
+    if not isinstance(settings, PPOSettings):
+        return
+    assert isinstance(model.policy, ScheduledGaussianPolicy)
+    fallen = min(1.0, done / settings.noise_falls_until)
+    move, grip = (start ** (1 - fallen) * end**fallen for start, end in (settings.noise, settings.gripper_noise))
+    model.policy.explore(torch.tensor([grip if name.endswith("opening") else move for name in action_names]))
+
+
 def _ppo(config: TrainConfig, settings: PPOSettings, env: DuetVectorEnv) -> PPO:
     last = settings.final_learning_rate / settings.learning_rate
 
@@ -47,7 +58,7 @@ def _ppo(config: TrainConfig, settings: PPOSettings, env: DuetVectorEnv) -> PPO:
 
     dict_observation = config.observation != "state"
     return PPO(
-        "MultiInputPolicy" if dict_observation else "MlpPolicy",
+        ScheduledGaussianMultiInputPolicy if dict_observation else ScheduledGaussianPolicy,
         VecNormalize(SB3VecEnv(env), gamma=settings.gamma),
         learning_rate=learning_rate,
         n_steps=settings.rollout,
@@ -56,12 +67,10 @@ def _ppo(config: TrainConfig, settings: PPOSettings, env: DuetVectorEnv) -> PPO:
         n_epochs=settings.epochs,
         gamma=settings.gamma,
         gae_lambda=settings.gae_lambda,
-        ent_coef=settings.entropy,
         target_kl=settings.target_kl,
         policy_kwargs={
             "net_arch": list(settings.net),
             "activation_fn": torch.nn.ELU,
-            "log_std_init": settings.log_std,
         },
         seed=config.seed,
         device="cpu" if config.device == "auto" else config.device,

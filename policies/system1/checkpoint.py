@@ -88,7 +88,7 @@ def training_state(model: BaseAlgorithm) -> dict[str, Any]:
         "episodes": model._episode_num,
         "random": {
             "python": random.getstate(),
-            "numpy": np.random.get_state(),
+            "numpy": np.random.get_state(),  # noqa: NPY002 (Stable-Baselines3 draws from it)
             "torch": torch.get_rng_state(),
         },
         "returns": _statistics(norm.ret_rms),
@@ -127,7 +127,7 @@ def load_training_state(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     # last: nothing above may draw from them
     python, numpy, torch_state = (state["random"][name] for name in ("python", "numpy", "torch"))
     random.setstate((python[0], tuple(python[1]), python[2]))
-    np.random.set_state(tuple(numpy))
+    np.random.set_state(tuple(numpy))  # noqa: NPY002
     torch.set_rng_state(torch_state)
 
 

@@ -44,6 +44,8 @@ class TrainConfig:
     """Discount factor a tick."""
     starts: float | None = None
     """Share of training episodes that begin at a later state, which the scripted expert passed through."""
+    demonstrations: int | None = None
+    """Episodes of the scripted expert that the policy imitates before it learns (ppo); 0 for none."""
     randomize: bool = True
     """Draw sizes, masses and frictions of objects in every episode."""
     threads: int = 0
@@ -74,7 +76,7 @@ class TrainConfig:
 
     def settings(self) -> Settings:
         """The tuned settings, with this configuration's own values in place of theirs."""
-        settings = tuned(self.algorithm, self.task)
+        settings = tuned(self.algorithm, self.task, self.demonstrations)
         own = {f.name: getattr(self, f.name) for f in fields(settings) if getattr(self, f.name, None) is not None}
         return dataclasses.replace(settings, **own)
 
@@ -84,7 +86,14 @@ class TrainConfig:
         check_name("observation mode", str(self.observation), OBSERVATIONS)
         check_name("reward", str(self.reward), REWARDS)
         check_name("device", self.device, DEVICES)
-        for name, low in (("steps", 1), ("num_worlds", 1), ("checkpoint_every", 1), ("episodes", 1), ("threads", 0)):
+        for name, low in (
+            ("steps", 1),
+            ("num_worlds", 1),
+            ("checkpoint_every", 1),
+            ("episodes", 1),
+            ("threads", 0),
+            ("demonstrations", 0),
+        ):
             value = getattr(self, name)
             if value < low:
                 raise ValueError(f"{name} must be at least {low}, not {value}")
@@ -100,8 +109,12 @@ class TrainConfig:
             raise ValueError(f"{self.algorithm} learns from hindsight goals: its observation must be goal")
         if self.observation == "pixels":
             raise ValueError("training from pixels is not supported yet; observation must be state or goal")
-        if self.starts and self.control != "cartesian":
-            raise ValueError("the expert whose states episodes start from acts in Cartesian control; pass --starts 0")
+        if (self.starts or self.demonstrations) and self.control != "cartesian":
+            raise ValueError(
+                "the expert that shows the task acts in Cartesian control; pass --starts 0 --demonstrations 0"
+            )
+        if self.demonstrations and (self.algorithm != "ppo" or self.observation != "state"):
+            raise ValueError("only ppo with state observations imitates demonstrations; pass --demonstrations 0")
 
     def make_env(self, **changes: Any) -> DuetVectorEnv:
         """The environment of this (resolved) configuration; `changes` replace its arguments."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from stable_baselines3.common.policies import ActorCriticPolicy, MultiInputActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import nn
@@ -22,9 +23,9 @@ class ScheduledGaussianPolicy(ActorCriticPolicy):
         self.action_net = nn.Sequential(self.action_net, nn.Tanh())
         self.log_std.requires_grad_(False)
 
-    def explore(self, log_std: float) -> None:
-        """Set the logarithm of the standard deviation of all actions."""
-        self.log_std.fill_(log_std)
+    def explore(self, std: torch.Tensor) -> None:
+        """Set the standard deviation of each action."""
+        self.log_std.data.copy_(torch.log(std))
 
 
 class ScheduledGaussianMultiInputPolicy(ScheduledGaussianPolicy, MultiInputActorCriticPolicy):

@@ -22,6 +22,8 @@ class Settings:
     """Widths of the hidden layers of actor and critic."""
     starts: float
     """Share of training episodes that begin at a later state which the scripted expert passed through."""
+    demonstrations: int
+    """Episodes of the scripted expert that actor and critic imitate before they learn; 0 for none."""
     observation: str
     """Observation mode of the environment."""
     reward: str
@@ -41,9 +43,13 @@ class PPOSettings(Settings):
     gae_lambda: float
     target_kl: float
     """An update stops early beyond this divergence from the policy that collected the data."""
-    entropy: float
-    log_std: float
-    """Logarithm of the initial standard deviation of actions."""
+    noise: tuple[float, float]
+    """Standard deviation of the actions that move the arm, at the start and in the end. It falls geometrically:
+    large noise finds grasps quickly, but nothing can be let go of beside a trembling gripper."""
+    gripper_noise: tuple[float, float]
+    """The same for the gripper's opening: larger, since a firm grip forgives it and letting go has to be found late."""
+    noise_falls_until: float
+    """Share of the training after which the noise stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -64,22 +70,34 @@ class OffPolicySettings(Settings):
 
 
 _PPO = PPOSettings(
-    steps=1_500_000,
+    steps=800_000,
     num_worlds=256,
-    learning_rate=1e-3,
+    learning_rate=5e-4,
     gamma=0.98,
     net=(128, 64),
-    starts=0.5,
+    starts=0.3,
+    demonstrations=256,
     observation="state",
     reward="dense",
     rollout=32,
     minibatch=1024,
     epochs=6,
-    final_learning_rate=1e-4,
+    final_learning_rate=5e-5,
     gae_lambda=0.95,
     target_kl=0.03,
-    entropy=0.0,
-    log_std=-0.3,
+    noise=(0.2, 0.1),
+    gripper_noise=(0.37, 0.2),
+    noise_falls_until=0.5,
+)
+_PPO_ALONE = replace(
+    _PPO,
+    steps=2_000_000,
+    learning_rate=1e-3,
+    starts=0.6,
+    demonstrations=0,
+    final_learning_rate=1e-4,
+    noise=(0.67, 0.15),
+    gripper_noise=(0.82, 0.67),
 )
 _SAC = OffPolicySettings(
     steps=600_000,
@@ -88,6 +106,7 @@ _SAC = OffPolicySettings(
     gamma=0.97,
     net=(256, 256),
     starts=0.5,
+    demonstrations=0,
     observation="goal",
     reward="sparse",
     buffer=1_000_000,
@@ -101,8 +120,7 @@ _SAC = OffPolicySettings(
 # (algorithm, task) -> settings; a task that is not listed takes its algorithm's settings for any task, ""
 _TUNED: dict[tuple[str, str], Settings] = {
     ("ppo", ""): _PPO,
-    ("ppo", "Reach"): replace(_PPO, steps=300_000, starts=0.0),
-    ("ppo", "Lift"): replace(_PPO, steps=1_000_000),
+    ("ppo", "Reach"): replace(_PPO_ALONE, steps=300_000, starts=0.0, noise=(0.67, 0.1)),
     ("sac", ""): _SAC,
     ("sac", "Reach"): replace(_SAC, steps=60_000, starts=0.0),
     ("td3", ""): _SAC,
@@ -112,11 +130,14 @@ _TUNED: dict[tuple[str, str], Settings] = {
 ALGORITHMS = tuple(dict.fromkeys(algorithm for algorithm, _ in _TUNED))
 
 
-def tuned(algorithm: str, task: str) -> Settings:
-    """The settings of an algorithm on a task.
+def tuned(algorithm: str, task: str, demonstrations: int | None = None) -> Settings:
+    """The settings of an algorithm on a task; those for learning alone where `demonstrations` is 0.
 
     Raises:
         UnknownName: there is no such algorithm.
     """
     check_name("algorithm", algorithm, ALGORITHMS)
-    return _TUNED.get((algorithm, task)) or _TUNED[algorithm, ""]
+    settings = _TUNED.get((algorithm, task)) or _TUNED[algorithm, ""]
+    if demonstrations == 0 and settings.demonstrations:
+        return _PPO_ALONE
+    return settings

@@ -13,24 +13,29 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from envs.vector import DuetVectorEnv
 from policies.system1 import checkpoint
-from policies.system1.algorithms import build
+from policies.system1.algorithms import build, normalizer, set_exploration
 from policies.system1.config import TrainConfig
-from policies.system1.starts import expert_starts
+from policies.system1.demonstrations import demonstrate, imitate
 
 CHECKPOINTS = "checkpoints"  # folder of policies, by step
 RESUME = "resume.pt"  # everything that going on needs, of the last checkpoint
 METRICS = "metrics.csv"
 TENSORBOARD = "tensorboard"
 
+_SHOWN = 256  # episodes that the expert plays where they are wanted for their states alone
 _RECENT = 300  # episodes that `success` and the stage shares are over
+_REPORT_STEPS = 2_000  # between rows of metrics, where updates come at every tick
 _REPORT_SECONDS = 10.0  # between progress lines where there is no terminal
 _CORE = ("steps", "seconds", "episodes", "success", "return", "length")
 _LEARNER = (
@@ -66,11 +71,22 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, quiet: bool =
         CheckpointError: there is nothing whole to resume from.
     """
     (folder / CHECKPOINTS).mkdir(exist_ok=True)
+    if config.algorithm == "ppo":
+        # its layers are too small to share out: a second thread costs more than it computes
+        torch.set_num_threads(1)
     env = config.make_env()
     model = build(config, env)
-    if config.starts:
-        env.start_from(expert_starts(env, config.starts))
-    follower = _Follower(config, folder, quiet)
+    follower = _Follower(config, env, folder, quiet)
+    began = time.monotonic()
+    if config.starts or config.demonstrations:
+        shown = demonstrate(env, config.demonstrations or _SHOWN, config.settings().gamma)
+        if config.starts:
+            env.start_from(shown.starts(config.starts))
+        if config.demonstrations and not resume:
+            assert isinstance(model, PPO)
+            imitate(model, normalizer(model), shown)
+    # an aid is part of the cost
+    follower.seconds_before = time.monotonic() - began
     if resume:
         state = checkpoint.read(folder / RESUME)
         policy = checkpoint_path(folder, state["follower"]["steps"])
@@ -95,16 +111,17 @@ class _Follower(BaseCallback):
 
     model: BaseAlgorithm
 
-    def __init__(self, config: TrainConfig, folder: Path, quiet: bool) -> None:
+    def __init__(self, config: TrainConfig, env: DuetVectorEnv, folder: Path, quiet: bool) -> None:
         super().__init__()
         self._config, self._folder, self._quiet = config, folder, quiet
-        self._stages = config.make_env(num_envs=1).task.stages
+        self._stages, self._actions = env.task.stages, env.action_names
         self._columns = (*_CORE, *(f"reached_{name}" for name in self._stages), *_LEARNER)
         self._ended: deque[list[float]] = deque(maxlen=_RECENT)  # success, best stage, return, length
         self._episodes = 0
-        self._seconds_before = 0.0
+        self.seconds_before = 0.0
+        """Wall time of learning in earlier sittings, and of its preparation."""
         self._began = time.monotonic()
-        self._saved = self._reported_steps = -1
+        self._saved, self._reported_steps = -1, 0
         self._reported_at = 0.0
         self._stop = False
         self._bar: Progress | None = None
@@ -112,7 +129,7 @@ class _Follower(BaseCallback):
     @property
     def seconds(self) -> float:
         """Wall time of learning so far, over all sittings."""
-        return self._seconds_before + time.monotonic() - self._began
+        return self.seconds_before + time.monotonic() - self._began
 
     def __enter__(self) -> _Follower:
         self._began = time.monotonic()
@@ -150,6 +167,8 @@ class _Follower(BaseCallback):
         self._saved = max(self._saved, 0)
         if self._stop:
             raise Interrupted
+        assert self._config.steps is not None
+        set_exploration(self.model, self._config.settings(), self._actions, self.num_timesteps / self._config.steps)
         self._report()
 
     def _on_step(self) -> bool:
@@ -163,8 +182,9 @@ class _Follower(BaseCallback):
     # What is shown and written
 
     def _report(self) -> None:
-        # one row for every PPO update; off-policy "rollouts" are a single tick
-        if self.num_timesteps == 0 or self.num_timesteps - self._reported_steps < 5_000:
+        # one row for every PPO update; an off-policy "rollout" is a single tick
+        pause = _REPORT_STEPS if isinstance(self.model, OffPolicyAlgorithm) else 1
+        if self.num_timesteps < self._reported_steps + pause:
             return
         self._reported_steps = self.num_timesteps
         row = self._row()
@@ -182,11 +202,18 @@ class _Follower(BaseCallback):
             self._reported_at = time.monotonic()
             assert self._config.steps is not None
             left = (self._config.steps / self.num_timesteps - 1) * self.seconds
-            print(f"{self.num_timesteps:,} of {self._config.steps:,} steps, {rate}, {success}, {left:.0f} s left", flush=True)
+            print(
+                f"{self.num_timesteps:,} of {self._config.steps:,} steps, {rate}, {success}, {left:.0f} s left",
+                flush=True,
+            )
 
     def _row(self) -> dict[str, Any]:
         values = self.logger.name_to_value
-        row: dict[str, Any] = {"steps": self.num_timesteps, "seconds": round(self.seconds, 2), "episodes": self._episodes}
+        row: dict[str, Any] = {
+            "steps": self.num_timesteps,
+            "seconds": round(self.seconds, 2),
+            "episodes": self._episodes,
+        }
         if self._ended:
             success, best, returns, lengths = np.array(self._ended).T
             row |= {"success": float(success.mean()), "return": float(returns.mean()), "length": float(lengths.mean())}
@@ -224,7 +251,7 @@ class _Follower(BaseCallback):
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a saved state; rows of metrics that were written after it are dropped."""
         self._saved, self._episodes = state["steps"], state["episodes"]
-        self._seconds_before, self._reported_steps = state["seconds"], state["reported_steps"]
+        self.seconds_before, self._reported_steps = state["seconds"], state["reported_steps"]
         self._ended.extend(state["ended"])
         path = self._folder / METRICS
         if path.exists():

@@ -18,7 +18,8 @@ class SB3VecEnv(VecEnv):
 
     The info dict of a world is empty but where its episode ends. There it holds what Stable-Baselines3 and its
     callbacks read: `terminal_observation`, `TimeLimit.truncated`, `is_success` and `episode` (return `r`, length
-    `l` in ticks, duration `t` in simulated seconds), and Duet's own `best_stage`, `layout_seed`, `aided` and `diverged`.
+    `l` in ticks, duration `t` in simulated seconds), and Duet's own `best_stage`, `layout_seed`, `aided` and
+    `diverged`.
     """
 
     def __init__(self, env: DuetVectorEnv) -> None:

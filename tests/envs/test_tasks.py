@@ -110,7 +110,7 @@ def test_a_cube_thrown_through_its_goal_has_not_arrived():
     nearest = np.inf
     for _ in range(15):
         _, _, terminated, _, infos = env.step(np.zeros((1, 5)))
-        nearest = min(nearest, np.linalg.norm(env.world().object_position(0)[0] - goal))
+        nearest = min(nearest, float(np.linalg.norm(env.world().object_position(0)[0] - goal)))
         assert not terminated[0]
         assert infos["stage"][0] < len(env.task.stages)
     assert nearest < 0.02, "the throw missed"
@@ -131,6 +131,13 @@ def test_a_cube_thrown_to_its_height_is_not_lifted():
         _, _, terminated, _, infos = env.step(np.zeros((1, 5)))
         assert not terminated[0]
         assert infos["stage"][0] == 0
+
+
+def test_a_cube_lying_at_its_height_is_not_lifted():
+    env = begin("Lift")
+    env.world().goal[:] = env.world().object_position(0)[:, 2:]
+    for _ in range(2 * HOLD_TICKS):
+        assert not env.step(np.zeros((1, 5)))[2][0]
 
 
 # Layouts

@@ -40,7 +40,8 @@ def test_own_values_win_over_tuned_ones() -> None:
         ({"learning_rate": float("nan")}, "learning_rate must be between"),
         ({"algorithm": "sac", "observation": "state"}, "hindsight goals"),
         ({"observation": "pixels"}, "pixels is not supported"),
-        ({"control": "joints"}, "--starts 0"),
+        ({"control": "joints"}, "--starts 0 --demonstrations 0"),
+        ({"algorithm": "sac", "demonstrations": 9}, "only ppo"),
     ],
 )
 def test_a_bad_option_is_refused_with_a_reason(options: dict[str, Any], message: str) -> None:

@@ -118,4 +118,4 @@ def test_it_trains_under_the_usual_wrappers(env):
     model = PPO("MlpPolicy", VecNormalize(env), n_steps=32, batch_size=48, n_epochs=1, device="cpu", seed=0)
     model.learn(2 * 32 * 3)
     assert model.num_timesteps == 192
-    assert [info["l"] for info in model.ep_info_buffer] == [20] * 9
+    assert [info["l"] for info in model.ep_info_buffer or ()] == [20] * 9

@@ -1,0 +1,114 @@
+"""What the scripted expert gives to learning: states to start from, and actions and returns to begin with.
+
+Both are aids, which a configuration can turn off (`starts`, `demonstrations`) and a run records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import VecNormalize
+
+from envs.layout import StartStates
+from envs.vector import DuetVectorEnv
+from policies.expert import Expert
+
+_SEED = 1 << 31  # a stream of layouts that no training and no evaluation draws from
+# (standard deviation) added to what the expert does but not to what it says, so that it shows the way back too:
+# Laskey et al. 2017, "DART: Noise injection for robust imitation learning"
+_NOISE = 0.2
+_STEP = 0.05  # of a stage: an episode gives a start state whenever it is this much further than ever before
+_EPOCHS = 20
+_BATCH = 512
+_LEARNING_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """Episodes of the expert, tick by tick."""
+
+    observations: np.ndarray
+    """(n, S) as the learner sees them."""
+    actions: np.ndarray
+    """(n, A) what the expert asks for in each."""
+    returns: np.ndarray
+    """(n,) discounted sum of the rewards from each on."""
+    states: dict[str, np.ndarray]
+    """Rows of `DuetVectorEnv.get_scene_state`, sorted by stage."""
+    stages: np.ndarray
+    """Stages done in each of these states."""
+
+    def starts(self, share: float) -> StartStates:
+        """Start states for a share of the training episodes, evenly over the stages."""
+        return StartStates(self.states, self.stages, share)
+
+
+def demonstrate(env: DuetVectorEnv, episodes: int, gamma: float) -> Demonstrations:
+    """Let the expert do the task of `env`, whose own worlds are left alone.
+
+    Raises:
+        ValueError: the expert cannot do it.
+    """
+    changes = {"num_envs": episodes, "autoreset": False, "render_mode": None, "reward": "dense", "observation": "state"}
+    own = DuetVectorEnv(**(env.make_kwargs | changes))
+    observation, _ = own.reset(seed=_SEED)
+    expert, random = Expert(own), np.random.default_rng(_SEED)
+    going, best = np.ones(episodes, dtype=bool), np.full(episodes, -1.0)
+    shown: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+    states: list[dict[str, np.ndarray]] = []
+    progress: list[np.ndarray] = []
+    while going.any():
+        action = expert.act()
+        noisy = np.clip(action + random.normal(0.0, _NOISE, action.shape), -1.0, 1.0)
+        before = observation
+        observation, reward, terminated, truncated, _ = own.step(noisy)
+        shown.append((before, action, reward, going.copy()))
+        going &= ~(terminated | truncated)
+        # new ground only: an expert that noise keeps from finishing must not fill the bank with one moment
+        now = (reward + 1.0) * len(own.task.stages)
+        kept = going & (now > best + _STEP)
+        best = np.where(kept, now, best)
+        states.append({name: values[kept] for name, values in own.get_scene_state().items()})
+        progress.append(now[kept])
+    own.close()
+    observations, actions, rewards, valid = (np.stack(part) for part in zip(*shown, strict=True))
+    returns = np.zeros_like(rewards)
+    ahead = np.zeros(episodes)
+    for t in range(len(rewards) - 1, -1, -1):
+        ahead = np.where(valid[t], rewards[t] + gamma * ahead, 0.0)
+        returns[t] = ahead
+    stage = np.concatenate(progress).astype(np.int64)
+    order = np.argsort(stage, kind="stable")
+    return Demonstrations(
+        observations[valid],
+        actions[valid],
+        returns[valid],
+        {name: np.concatenate([part[name] for part in states])[order] for name in states[0]},
+        stage[order],
+    )
+
+
+def imitate(model: PPO, normalizer: VecNormalize, shown: Demonstrations) -> None:
+    """Begin with the expert's actions and returns: regress the actor and the critic on them."""
+    observation_statistics: Any = normalizer.obs_rms
+    observation_statistics.update(shown.observations)
+    normalizer.ret_rms.update(shown.returns)
+    policy = model.policy
+    observations = torch.as_tensor(normalizer.normalize_obs(shown.observations), device=model.device)
+    actions = torch.as_tensor(shown.actions, dtype=torch.float32, device=model.device)
+    scale = np.sqrt(normalizer.ret_rms.var + normalizer.epsilon)
+    returns = torch.as_tensor(shown.returns / scale, dtype=torch.float32, device=model.device)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=_LEARNING_RATE)
+    for _ in range(_EPOCHS):
+        for rows in torch.randperm(len(observations)).split(_BATCH):
+            mean = policy.get_distribution(observations[rows]).mode()
+            value = policy.predict_values(observations[rows])[:, 0]
+            loss = torch.nn.functional.mse_loss(mean, actions[rows])
+            loss = loss + 0.5 * torch.nn.functional.mse_loss(value, returns[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
