@@ -15,14 +15,14 @@ _VISUAL_GROUP = 2
 _View = tuple[tuple[float, float, float], tuple[float, float, float], float]
 _CAMERAS: dict[int, dict[str, _View]] = {
     1: {
-        "front": ((0.95, -1.05, 0.72), (-0.24, -0.01, 0.22), 38),
-        "side": ((-0.2, -1.75, 0.45), (-0.2, 0.0, 0.24), 36),
-        "top": ((-0.2, -0.001, 1.75), (-0.2, 0.0, 0.0), 40),
+        "front": ((0.93, -1.39, 1.02), (-0.27, 0.06, 0.26), 31),
+        "side": ((-0.03, -1.80, 0.62), (-0.25, 0.0, 0.31), 32),
+        "top": ((-0.3, -0.01, 1.85), (-0.3, 0.0, 0.0), 40),
         "overview": ((1.75, -1.7, 1.15), (-0.25, 0.0, 0.0), 40),
     },
     2: {
-        "front": ((0.85, -1.75, 0.95), (0.02, 0.0, 0.18), 38),
-        "side": ((0.0, -2.15, 0.45), (0.0, 0.0, 0.24), 36),
+        "front": ((0.42, -1.83, 1.12), (0.02, -0.02, 0.28), 33),
+        "side": ((0.0, -1.85, 0.62), (0.0, 0.0, 0.37), 32),
         "top": ((0.0, -0.001, 2.1), (0.0, 0.0, 0.0), 40),
         "overview": ((2.0, -2.3, 1.5), (0.0, 0.0, -0.05), 40),
     },
@@ -42,7 +42,7 @@ def furnish(spec: mujoco.MjSpec, num_arms: int, contype: int, conaffinity: int) 
     _add_materials(spec)
     back, front = _TABLE_BACK, _TABLE_FRONT[num_arms]
     _add_table(spec, back, front, contype, conaffinity)
-    _add_visual(spec, mujoco.mjtGeom.mjGEOM_PLANE, (6, 6, 0.1), (0, 0, _FLOOR), "floor")
+    _add_visual(spec, mujoco.mjtGeom.mjGEOM_PLANE, (0, 0, 0.1), (0, 0, _FLOOR), "floor")
     _add_lights(spec, (back + front) / 2)
     for name, view in _CAMERAS[num_arms].items():
         _add_camera(spec, name, *view)
@@ -51,22 +51,21 @@ def furnish(spec: mujoco.MjSpec, num_arms: int, contype: int, conaffinity: int) 
 def _set_quality(spec: mujoco.MjSpec) -> None:
     spec.visual.global_.offwidth = 1280
     spec.visual.global_.offheight = 720
-    spec.visual.quality.shadowsize = 2048
+    spec.visual.quality.shadowsize = 4096
     spec.visual.quality.offsamples = 4
     spec.visual.quality.numslices = 40
     spec.visual.quality.numstacks = 24
     spec.visual.headlight.ambient = [0.28, 0.28, 0.3]
     spec.visual.headlight.diffuse = [0.12, 0.12, 0.12]
     spec.visual.headlight.specular = [0.0, 0.0, 0.0]
-    # clipping planes and haze are in units of the extent
+    # clipping planes are in units of the extent
     spec.stat.extent = 1.5
     spec.stat.center = [0, 0, 0.2]
     spec.visual.map.znear = 0.01
     spec.visual.map.zfar = 20
-    spec.visual.map.fogstart = 2.0
-    spec.visual.map.fogend = 5.0
-    spec.visual.rgba.haze = [0.05, 0.06, 0.08, 1]
-    spec.visual.rgba.fog = [0.05, 0.06, 0.08, 1]
+    spec.visual.map.shadowscale = 0.7  # of the key light's cone: the table, the arms and the legs' feet
+    spec.visual.map.haze = 0.6  # the endless floor fades into the sky
+    spec.visual.rgba.haze = [0.115, 0.138, 0.175, 1]
 
 
 def _add_materials(spec: mujoco.MjSpec) -> None:
@@ -74,7 +73,7 @@ def _add_materials(spec: mujoco.MjSpec) -> None:
         name="sky",
         type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
         builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=[0.20, 0.24, 0.30],
+        rgb1=[0.20, 0.235, 0.29],
         rgb2=[0.03, 0.035, 0.05],
         width=256,
         height=1536,
@@ -179,8 +178,8 @@ def _add_lights(spec: mujoco.MjSpec, middle: float) -> None:
         type=spot,
         pos=[middle + 0.9, -1.3, 2.6],
         dir=[-0.9, 1.3, -2.6],
-        cutoff=50,
-        exponent=6,
+        cutoff=42,
+        exponent=5,
         castshadow=True,
         diffuse=[0.62, 0.60, 0.57],
         specular=[0.5, 0.5, 0.5],

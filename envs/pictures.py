@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import mujoco
 import numpy as np
 
 from envs.physics import Physics
@@ -29,6 +30,8 @@ class Pictures:
         self._physics = physics
         self._task = task
         self._goals = goals
+        self._model = physics.scene.picture_model
+        self._data = mujoco.MjData(self._model)
         self._video: SceneRenderer | None = None
         self._pixels: SceneRenderer | None = None
         self._window: Window | None = None
@@ -38,35 +41,43 @@ class Pictures:
         goal = self._task.goal_to_draw(self._goals[world])
         return [Marker("sphere", tuple(goal.position), (goal.half_size,) * 3, _GOAL_COLOUR)]
 
+    def _pose(self, world: int) -> None:
+        """Bring what is drawn into the pose of one world."""
+        arrays, scene = self._physics.arrays, self._physics.scene
+        self._data.qpos[:] = arrays["qpos"][world]
+        for thing in scene.objects:
+            self._model.geom(thing.spec.name).size = arrays["geom_size"][world, thing.geom]
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+
     def frame(self, world: int, camera: str, size: tuple[int, int]) -> np.ndarray:
         """(height, width, 3) uint8 picture of one world; `size` is (height, width)."""
         if self._video is not None and (self._video.height, self._video.width) != size:
             self._video.close()
             self._video = None
         if self._video is None:
-            self._video = SceneRenderer(self._physics.scene.model, *size)
-        model, data = self._physics.view(world)
-        return self._video.render(model, data, camera, self.markers(world))
+            self._video = SceneRenderer(self._model, *size)
+        self._pose(world)
+        return self._video.render(self._model, self._data, camera, self.markers(world))
 
     def pixels(self, worlds: Iterable[int]) -> dict[str, np.ndarray]:
         """(n, PIXEL_SIZE, PIXEL_SIZE, 3) uint8 camera observations of n worlds by camera."""
         if self._pixels is None:
-            self._pixels = SceneRenderer(self._physics.scene.model, PIXEL_SIZE, PIXEL_SIZE, shadows=False)
+            self._pixels = SceneRenderer(self._model, PIXEL_SIZE, PIXEL_SIZE, shadows=False)
         images: dict[str, list[np.ndarray]] = {camera: [] for camera in PIXEL_CAMERAS}
         for world in worlds:
-            model, data = self._physics.view(int(world))
+            self._pose(int(world))
             for camera, frames in images.items():
-                frames.append(self._pixels.render(model, data, PIXEL_CAMERAS[camera], self.markers(int(world))))
+                frames.append(self._pixels.render(self._model, self._data, PIXEL_CAMERAS[camera], self.markers(int(world))))
         return {camera: np.stack(frames) for camera, frames in images.items()}
 
     def show(self, world: int) -> None:
         """Bring the window up to date with one world."""
         from envs.viewer import Window  # needs a display, so only where one is asked for
 
-        model, data = self._physics.view(world)
         if self._window is None:
-            self._window = Window(model, data)
-        self._window.show(model, data, self.markers(world))
+            self._window = Window(self._model, self._data)
+        self._window.show(lambda: self._pose(world), self.markers(world))
 
     def close(self) -> None:
         for drawn in (self._video, self._pixels, self._window):

@@ -93,6 +93,9 @@ class Scene:
     """A compiled model with its index."""
 
     model: mujoco.MjModel
+    """What is simulated; indices are of this model."""
+    picture_model: mujoco.MjModel
+    """The same with everything that is only seen: other geom ids, the same joints, bodies and sites."""
     arms: tuple[ArmIndex, ...]
     objects: tuple[ObjectIndex, ...] = field(default=())
 
@@ -125,9 +128,13 @@ def compose(robot: RobotSpec, num_arms: int, objects: tuple[ObjectSpec, ...]) ->
         _add_object(spec, thing)
     for arm in range(num_arms):
         _add_sensors(spec, robot, arm, objects)
+    picture_model = spec.compile()
+    # shells, lights and furniture are a third of a physics step's work
+    spec.compiler.discardvisual = True
     model = spec.compile()
     return Scene(
         model,
+        picture_model,
         tuple(_arm_index(model, robot, arm, objects) for arm in range(num_arms)),
         tuple(_object_index(model, thing) for thing in objects),
     )

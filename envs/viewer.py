@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import mujoco
 
@@ -23,17 +23,15 @@ class Window:
         _check_display()
         import mujoco.viewer
 
-        self._model, self._data = model, data
         self._viewer = mujoco.viewer.launch_passive(model, data, show_left_ui=False, show_right_ui=False)
         self._due = time.perf_counter()
 
-    def show(self, model: mujoco.MjModel, data: mujoco.MjData, markers: Sequence[Marker] = ()) -> None:
-        """Draw a state of the model that the window was opened with, and wait until its tick is over."""
+    def show(self, pose: Callable[[], None], markers: Sequence[Marker] = ()) -> None:
+        """Draw the state that `pose` puts the window's model and data into, and wait until its tick is over."""
         if not self._viewer.is_running():  # closed by its user
             return
         with self._viewer.lock():
-            self._model.geom_size[:] = model.geom_size  # objects change size between episodes
-            mujoco.mj_copyData(self._data, self._model, data)
+            pose()
             self._viewer.user_scn.ngeom = 0
             add_markers(self._viewer.user_scn, markers)
         self._viewer.sync()
