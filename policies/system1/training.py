@@ -121,7 +121,7 @@ class _Follower(BaseCallback):
         self.seconds_before = 0.0
         """Wall time of learning in earlier sittings, and of its preparation."""
         self._began = time.monotonic()
-        self._saved, self._reported_steps = -1, 0
+        self._saved = self._reported_steps = 0
         self._reported_at = 0.0
         self._stop = False
         self._bar: Progress | None = None
@@ -160,16 +160,15 @@ class _Follower(BaseCallback):
     # Stable-Baselines3 calls these
 
     def _on_rollout_start(self) -> None:
+        self._report()
         # between updates nothing is half done: the one place to save and to stop
-        due = self.num_timesteps // self._config.checkpoint_every > self._saved // self._config.checkpoint_every
-        if (self._saved >= 0 and due) or self._stop:
+        every = self._config.checkpoint_every
+        if self.num_timesteps // every > self._saved // every or self._stop:
             self.save()
-        self._saved = max(self._saved, 0)
         if self._stop:
             raise Interrupted
         assert self._config.steps is not None
         set_exploration(self.model, self._config.settings(), self._actions, self.num_timesteps / self._config.steps)
-        self._report()
 
     def _on_step(self) -> bool:
         for info in self.locals["infos"]:
