@@ -63,12 +63,14 @@ class Pictures:
     def pixels(self, worlds: Iterable[int]) -> dict[str, np.ndarray]:
         """(n, PIXEL_SIZE, PIXEL_SIZE, 3) uint8 camera observations of n worlds by camera."""
         if self._pixels is None:
-            self._pixels = SceneRenderer(self._model, PIXEL_SIZE, PIXEL_SIZE, shadows=False)
+            self._pixels = SceneRenderer(self._model, PIXEL_SIZE, PIXEL_SIZE, beauty=False)
         images: dict[str, list[np.ndarray]] = {camera: [] for camera in PIXEL_CAMERAS}
         for world in worlds:
             self._pose(int(world))
             for camera, frames in images.items():
-                frames.append(self._pixels.render(self._model, self._data, PIXEL_CAMERAS[camera], self.markers(int(world))))
+                frames.append(
+                    self._pixels.render(self._model, self._data, PIXEL_CAMERAS[camera], self.markers(int(world)))
+                )
         return {camera: np.stack(frames) for camera, frames in images.items()}
 
     def show(self, world: int) -> None:

@@ -100,18 +100,18 @@ def _context(backend: str, width: int, height: int) -> Any:
 class SceneRenderer:
     """Draws worlds of one scene at one size. Opens its graphics context when it first draws."""
 
-    def __init__(self, model: mujoco.MjModel, height: int, width: int, shadows: bool = True) -> None:
+    def __init__(self, model: mujoco.MjModel, height: int, width: int, beauty: bool = True) -> None:
         """`model` of any world of the scene: they share what is loaded into graphics memory.
 
         Args:
             model: of the scene.
             height: (px)
             width: (px)
-            shadows: and reflections; small pictures for a policy go without.
+            beauty: shadows, reflections and smooth edges; small pictures for a policy go without.
         """
         self.height, self.width = height, width
         self._model = model
-        self._shadows = shadows
+        self._beauty = beauty
         self._gl: Any = None
         self._context: mujoco.MjrContext | None = None
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + _EXTRA_GEOMS)
@@ -140,7 +140,7 @@ class SceneRenderer:
         everything = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(model, data, self._option, mujoco.MjvPerturb(), view, everything, self._scene)
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
-            self._scene.flags[flag] = self._shadows
+            self._scene.flags[flag] = self._beauty
         add_markers(self._scene, markers)
         mujoco.mjr_render(self._rect, self._scene, context)
         picture = np.empty((self.height, self.width, 3), dtype=np.uint8)
@@ -151,7 +151,10 @@ class SceneRenderer:
         if self._context is None:
             self._gl = _context(choose_backend(), self.width, self.height)
             self._gl.make_current()
+            quality = self._model.vis.quality
+            samples, quality.offsamples = quality.offsamples, self._beauty * quality.offsamples
             self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_150)
+            quality.offsamples = samples
             mujoco.mjr_resizeOffscreen(self.width, self.height, self._context)
             mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
             # drivers complain when a context outlives the libraries that made it

@@ -51,7 +51,7 @@ PANDA = RobotSpec(
     max_opening=0.08,
     tool="tool",
     hand="hand",
-    workspace_low=(0.28, -0.42, 0.008),
+    workspace_low=(0.28, -0.42, 0.009),
     workspace_high=(0.78, 0.42, 0.45),
     max_yaw=1.75,
 )

@@ -120,7 +120,8 @@ _SAC = OffPolicySettings(
 # (algorithm, task) -> settings; a task that is not listed takes its algorithm's settings for any task, ""
 _TUNED: dict[tuple[str, str], Settings] = {
     ("ppo", ""): _PPO,
-    ("ppo", "Reach"): replace(_PPO_ALONE, steps=300_000, starts=0.0, noise=(0.67, 0.1)),
+    ("ppo", "Reach"): replace(_PPO, steps=200_000, starts=0.0, demonstrations=64),
+    ("ppo", "Lift"): replace(_PPO, steps=400_000),
     ("sac", ""): _SAC,
     ("sac", "Reach"): replace(_SAC, steps=60_000, starts=0.0),
     ("td3", ""): _SAC,

@@ -102,7 +102,7 @@ def training_policy(config: TrainConfig, path: Path):  # type: ignore[no-untyped
 
 
 def test_a_little_training_beats_the_random_policy(tmp_path: Path) -> None:
-    config = TrainConfig(task="Reach", num_worlds=64, steps=80_000).resolved()
+    config = TrainConfig(task="Reach", num_worlds=64, steps=20_000).resolved()
     run = Run.create(config, tmp_path / "run")
     train(run.config, run.folder, quiet=True)
     seeds = np.arange(100)
