@@ -70,7 +70,7 @@ def _measure(task: str, num_worlds: int, options: Options) -> list[dict[str, Any
     kwargs: dict[str, Any] = {"threads": options.threads, "randomize": False}
     env = DuetVectorEnv(num_worlds, task=task, autoreset=False, **kwargs)
     layouts = {"layout_seeds": np.arange(num_worlds)}
-    shape = (env.max_ticks, num_worlds, env.controller.action_size)
+    shape = (env.max_ticks, num_worlds, len(env.action_names))
     actions = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     env.reset(options=layouts)
     starts, controls = env.physics.arrays["qpos"].copy(), []

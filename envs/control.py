@@ -44,15 +44,17 @@ class Controller:
         self.arrays: dict[str, np.ndarray] = {}
 
     @property
-    def action_size(self) -> int:
-        """Number of action elements of all arms."""
-        return len(self.arm_action) * len(self._arms)
+    def action_names(self) -> tuple[str, ...]:
+        """Names of the action elements of all arms."""
+        if len(self._arms) == 1:
+            return self.arm_action
+        return tuple(f"arm{arm}_{name}" for arm in range(len(self._arms)) for name in self.arm_action)
 
     def reset(self, worlds: np.ndarray, world: World) -> None:
         """Start from rest in `worlds`; `world` measures those alone."""
 
     def apply(self, actions: np.ndarray) -> None:
-        """Write servo targets for (num_worlds, action_size) actions in [-1, 1]."""
+        """Write servo targets for (num_worlds, A) actions in [-1, 1]."""
         world = World(self._physics.scene, self._physics.arrays)
         for i, arm in enumerate(self._arms):
             action = actions[:, i * len(self.arm_action) : (i + 1) * len(self.arm_action)]

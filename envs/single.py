@@ -7,7 +7,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from envs.vector import DuetVectorEnv, row
+from envs.senses import row
+from envs.vector import DuetVectorEnv
 
 
 class DuetEnv(gym.Env):

@@ -14,18 +14,16 @@ from gymnasium.vector.utils import batch_space
 from envs.control import CONTROLLERS
 from envs.layout import Draw, Layout, StartStates, training_seeds
 from envs.names import check_name
-from envs.observation import Observer, arm_parts, object_parts
 from envs.physics import Physics
-from envs.pictures import PIXEL_CAMERAS, PIXEL_SIZE, VIDEO_SIZE, Pictures
+from envs.pictures import VIDEO_SIZE, Pictures
 from envs.progress import Progress
 from envs.registration import OBSERVATIONS, REWARDS
 from envs.robots import ROBOTS
 from envs.scene import TICK, compose
+from envs.senses import Senses, overwrite, row
 from envs.task import HOLD_TICKS
 from envs.tasks import task_class
 from envs.world import World
-
-_GOAL_BOUND = 2.0  # (m) goals in observations are clipped to this: what fell off the table falls on
 
 
 class DuetVectorEnv(VectorEnv):
@@ -76,7 +74,7 @@ class DuetVectorEnv(VectorEnv):
         autoreset: bool = True,
         render_mode: str | None = None,
     ) -> None:
-        self.make_kwargs = {
+        self.make_kwargs: dict[str, Any] = {
             "num_envs": num_envs, "task": task, "robot": robot, "reward": reward, "observation": observation,
             "control": control, "randomize": randomize, "threads": threads, "autoreset": autoreset,
             "render_mode": render_mode,
@@ -110,39 +108,14 @@ class DuetVectorEnv(VectorEnv):
         self._streams_set = False
         self._starts: StartStates | None = None
         self.pictures = Pictures(self.physics, self.task, goal)
-        self._make_spaces(control)
-
-    def _make_spaces(self, control: str) -> None:
-        arms, things = range(len(self.scene.arms)), range(len(self.scene.objects))
-        own = [part for arm in arms for part in arm_parts(arm, self.scene, control)]
-        seen = [part for arm in arms for thing in things for part in object_parts(arm, thing, self.scene)]
-        asked = list(self.task.parts())
-        if self.observation_mode == "goal":
-            self.parts = tuple(part for part in own + seen + asked if not part.goal)
-        elif self.observation_mode == "pixels":
-            self.parts = tuple(own + [part for part in asked if part.goal])
-        else:
-            self.parts = tuple(own + seen + asked)
-        self._observer = Observer(self.parts)
-        vector = self._observer.space()
-        space: spaces.Space = vector
-        if self.observation_mode == "goal":
-            goal = spaces.Box(-_GOAL_BOUND, _GOAL_BOUND, (self._goal_width(),), np.float32)
-            space = spaces.Dict({"observation": vector, "achieved_goal": goal, "desired_goal": goal})
-        elif self.observation_mode == "pixels":
-            image = spaces.Box(0, 255, (PIXEL_SIZE, PIXEL_SIZE, 3), np.uint8)
-            space = spaces.Dict({**dict.fromkeys(PIXEL_CAMERAS, image), "proprioception": vector})
-        self.single_observation_space = space
-        self.observation_space = batch_space(space, self.num_envs)
-        many = len(self.scene.arms) > 1
-        self.action_names = tuple(
-            f"arm{arm}_{name}" if many else name for arm in arms for name in self.controller.arm_action
-        )
-        self.single_action_space = spaces.Box(-1, 1, (self.controller.action_size,), np.float32)
-        self.action_space = batch_space(self.single_action_space, self.num_envs)
-
-    def _goal_width(self) -> int:
-        return self.task.desired_goal(self.world()).shape[-1]
+        goal_size = self.task.desired_goal(self.world()).shape[-1]
+        self._senses = Senses(observation, control, self.scene, self.task, self.pictures, goal_size)
+        self.parts = self._senses.parts
+        self.single_observation_space = self._senses.space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_names = self.controller.action_names
+        self.single_action_space = spaces.Box(-1, 1, (len(self.action_names),), np.float32)
+        self.action_space = batch_space(self.single_action_space, num_envs)
 
     # Episodes
 
@@ -172,7 +145,7 @@ class DuetVectorEnv(VectorEnv):
                 raise ValueError(f"layout_seeds must be {len(worlds)} integers of at least 0, one for each world reset")
         infos = self._begin(worlds, layout_seeds)
         self._needs_reset = False
-        return self._observe(self.world()), infos
+        return self._senses.read(self.world(), range(self.num_envs)), infos
 
     def _set_streams(self, seed: int | Sequence[int | None] | None) -> None:
         if seed is None:
@@ -239,7 +212,7 @@ class DuetVectorEnv(VectorEnv):
         progress = self.task.progress(world, success)
         np.maximum(count["best_stage"], progress.reached, out=count["best_stage"])
         truncated = ((count["tick"] >= self.max_ticks) | diverged) & ~success
-        observation = self._observe(world)
+        observation = self._senses.read(world, range(self.num_envs))
         reward, terms = self._reward(progress, success, observation)
         infos: dict[str, Any] = self._infos(progress, success, diverged) | terms
         done = success | truncated
@@ -309,29 +282,10 @@ class DuetVectorEnv(VectorEnv):
         for i in ended:
             final[i] = row(observation, i)
         begun = self._begin(ended)
-        fresh = self._observe(self.world().take(ended), ended)
-        if isinstance(observation, dict):
-            for name, values in observation.items():
-                values[ended] = fresh[name]
-        else:
-            observation[ended] = fresh
+        overwrite(observation, ended, self._senses.read(self.world().take(ended), ended))
         terms = {name: values.copy() for name, values in infos.items() if name.startswith("reward/")}
         kept = {"final_obs": final, "_final_obs": mask, "final_info": infos, "_final_info": mask.copy()}
         return begun | terms | kept
-
-    def _observe(self, world: World, worlds: np.ndarray | None = None) -> Any:
-        """Observations of all worlds, or of `worlds`, which `world` then measures alone."""
-        vector = self._observer.read(world)
-        if self.observation_mode == "goal":
-            return {
-                "observation": vector,
-                "achieved_goal": _bounded(self.task.achieved_goal(world)),
-                "desired_goal": _bounded(self.task.desired_goal(world)),
-            }
-        if self.observation_mode == "pixels":
-            images = self.pictures.pixels(range(self.num_envs) if worlds is None else worlds)
-            return {**images, "proprioception": vector}
-        return vector
 
     def world(self) -> World:
         """Measurements of all worlds as they are now."""
@@ -360,7 +314,7 @@ class DuetVectorEnv(VectorEnv):
             raise ValueError(f"the state holds {len(saved['goal'])} worlds; this environment has {self.num_envs}")
         self._load(saved, np.arange(self.num_envs))
         self._needs_reset, self._streams_set = False, True
-        return self._observe(self.world())
+        return self._senses.read(self.world(), range(self.num_envs))
 
     def _load(self, saved: dict[str, np.ndarray], worlds: np.ndarray) -> None:
         def part(prefix: str) -> dict[str, np.ndarray]:
@@ -394,14 +348,3 @@ class DuetVectorEnv(VectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         self.pictures.close()
-
-
-def _bounded(goals: np.ndarray) -> np.ndarray:
-    return np.clip(goals, -_GOAL_BOUND, _GOAL_BOUND).astype(np.float32)
-
-
-def row(observation: Any, world: int) -> Any:
-    """One world's observation, as a copy."""
-    if isinstance(observation, dict):
-        return {name: values[world].copy() for name, values in observation.items()}
-    return observation[world].copy()

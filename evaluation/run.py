@@ -140,7 +140,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """What a result was measured on and with."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for name in _PACKAGES:
         try:
             versions[name] = version(name)

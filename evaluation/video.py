@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -86,7 +86,9 @@ def film(env: DuetVectorEnv, act: Act, path: Path, layout_seeds: Sequence[int] |
     return outcomes
 
 
-def _film_episode(env: DuetVectorEnv, act: Act, seed: int, actor: str, camera: str, write) -> bool:  # type: ignore[no-untyped-def]
+def _film_episode(
+    env: DuetVectorEnv, act: Act, seed: int, actor: str, camera: str, write: Callable[[np.ndarray], object]
+) -> bool:
     observation, infos = env.reset(options={"layout_seeds": [seed]})
 
     def frame(verdict: str = "") -> np.ndarray:

@@ -98,5 +98,5 @@ def _off_policy(config: TrainConfig, settings: OffPolicySettings, env: DuetVecto
     }
     if config.algorithm == "sac":
         return SAC(**common)
-    size = env.controller.action_size
+    size = len(env.action_names)
     return TD3(**common, action_noise=NormalActionNoise(np.zeros(size), np.full(size, 0.2)))

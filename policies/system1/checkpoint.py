@@ -84,7 +84,7 @@ def training_state(model: BaseAlgorithm) -> dict[str, Any]:
     optimizers = {name: value for name, value in model.get_parameters().items() if "optimizer" in name}
     state: dict[str, Any] = {
         "optimizers": optimizers,
-        "updates": model._n_updates,  # type: ignore[attr-defined]
+        "updates": model._n_updates,
         "episodes": model._episode_num,
         "random": {
             "python": random.getstate(),
@@ -110,7 +110,7 @@ def load_training_state(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     """Make a model go on from a `training_state`; its `policy_state` has been loaded."""
     norm = normalizer(model)
     model.set_parameters({"policy": model.policy.state_dict()} | state["optimizers"], exact_match=True)
-    model._n_updates = state["updates"]  # type: ignore[attr-defined]
+    model._n_updates = state["updates"]
     model._episode_num = state["episodes"]
     _set_statistics(norm.ret_rms, state["returns"])
     norm.returns = state["return_now"]

@@ -99,10 +99,10 @@ class TrainConfig:
                 raise ValueError(f"{name} must be at least {low}, not {value}")
         if not 0 <= self.seed < 2**32 - 1:
             raise ValueError(f"seed must be from 0 to {2**32 - 2}, not {self.seed}")
-        for name, low, high in (("starts", 0.0, 1.0), ("gamma", 0.0, 1.0)):
+        for name in ("starts", "gamma"):
             value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be from {low} to {high}, not {value}")
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} must be from 0 to 1, not {value}")
         if not self.learning_rate or not 0 < self.learning_rate < 1:
             raise ValueError(f"learning_rate must be between 0 and 1, not {self.learning_rate}")
         if self.algorithm != "ppo" and self.observation != "goal":

@@ -53,8 +53,14 @@ def demonstrate(env: DuetVectorEnv, episodes: int, gamma: float) -> Demonstratio
     Raises:
         ValueError: the expert cannot do it.
     """
-    changes = {"num_envs": episodes, "autoreset": False, "render_mode": None, "reward": "dense", "observation": "state"}
-    own = DuetVectorEnv(**(env.make_kwargs | changes))
+    changes: dict[str, Any] = {
+        "num_envs": episodes,
+        "autoreset": False,
+        "render_mode": None,
+        "reward": "dense",
+        "observation": "state",
+    }
+    own = DuetVectorEnv(**env.make_kwargs | changes)
     observation, _ = own.reset(seed=_SEED)
     expert, random = Expert(own), np.random.default_rng(_SEED)
     going, best = np.ones(episodes, dtype=bool), np.full(episodes, -1.0)

@@ -91,7 +91,7 @@ def test_a_trajectory_does_not_depend_on_history(task):
     fresh, worn = (DuetVectorEnv(4, task=task, autoreset=False) for _ in range(2))
     actions = random_actions(fresh, TICKS)
     trajectory(worn, [50, 51, 52, 53], random_actions(worn, TICKS, seed=1))
-    worn.step(np.ones((4, worn.controller.action_size)))
+    worn.step(np.ones((4, len(worn.action_names))))
     assert_same(trajectory(fresh, range(4), actions), trajectory(worn, range(4), actions))
 
 
@@ -304,7 +304,7 @@ def compare_infos(a, b):
 def test_time_limits_truncate_and_do_not_terminate(task):
     env = DuetVectorEnv(2, task=task)
     env.reset(options={"layout_seeds": [0, 1]})
-    still = np.zeros((2, env.controller.action_size))
+    still = np.zeros((2, len(env.action_names)))
     for _ in range(env.max_ticks - 1):
         _, _, terminated, truncated, _ = env.step(still)
         assert not (terminated | truncated).any()

@@ -39,7 +39,7 @@ class Rig:
 
     def act(self, action, ticks=1):
         """Repeat one action, (A,) or (num_worlds, A). Returns the world after every tick, as copies."""
-        actions = np.broadcast_to(action, (self.physics.num_worlds, self.controller.action_size)).astype(float)
+        actions = np.broadcast_to(action, (self.physics.num_worlds, len(self.controller.action_names))).astype(float)
         seen = []
         for _ in range(ticks):
             self.controller.apply(actions)
@@ -229,6 +229,6 @@ def test_no_joint_action_holds_the_pose():
 
 
 def test_actions_are_named():
-    assert Rig(CartesianController, num_arms=2).controller.action_size == 10
+    assert len(Rig(CartesianController, num_arms=2).controller.action_names) == 10
     rig = Rig(JointController)
     assert rig.controller.arm_action == (*(f"d_joint{i}" for i in range(1, 8)), "opening")

@@ -36,7 +36,7 @@ def test_own_values_win_over_tuned_ones() -> None:
         ({"steps": 0}, "steps must be at least 1, not 0"),
         ({"num_worlds": -1}, "num_worlds must be at least 1"),
         ({"seed": -1}, "seed must be from 0"),
-        ({"starts": 1.5}, "starts must be from 0.0 to 1.0"),
+        ({"starts": 1.5}, "starts must be from 0 to 1"),
         ({"learning_rate": float("nan")}, "learning_rate must be between"),
         ({"algorithm": "sac", "observation": "state"}, "hindsight goals"),
         ({"observation": "pixels"}, "pixels is not supported"),

@@ -59,7 +59,7 @@ def test_a_resumed_training_ends_as_if_it_had_not_stopped(
     config = _TINY[algorithm]
     straight = _policy(_trained(tmp_path / "straight", config, None, monkeypatch))
     resumed = _policy(_trained(tmp_path / "resumed", config, stop_at, monkeypatch))
-    assert straight["steps"] == resumed["steps"] >= config.steps  # type: ignore[operator]
+    assert straight["steps"] == resumed["steps"] >= config.steps
     for name, weights in straight["weights"].items():
         assert torch.equal(weights, resumed["weights"][name]), f"{name} differs"
     rows = []
@@ -95,7 +95,7 @@ def test_a_loaded_policy_acts_as_before_it_was_saved(algorithm: str, tmp_path: P
     np.testing.assert_array_equal(before, after)
 
 
-def training_policy(config: TrainConfig, path: Path):  # type: ignore[no-untyped-def]
+def training_policy(config: TrainConfig, path: Path):
     from policies.system1.policy import LearnedPolicy
 
     return LearnedPolicy.load(config, path)
