@@ -53,6 +53,8 @@ def main() -> int:
         return INTERRUPTED
     except CheckpointError as error:
         return fail(error)
+    except OSError as error:
+        return fail(f"the training stopped, since {run.folder} cannot be written: {error.strerror or error}", FAILED)
     return _finish(run)
 
 

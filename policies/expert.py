@@ -10,6 +10,7 @@ import numpy as np
 
 from envs.control import MAX_STEP, MAX_TURN
 from envs.geometry import norm, wrap
+from envs.names import check_name
 from envs.task import GRIP_FORCE, TOUCH_FORCE
 from envs.vector import DuetVectorEnv
 from envs.world import World
@@ -34,14 +35,12 @@ class Expert:
         if env.action_names != ("dx", "dy", "dz", "dyaw", "opening"):
             raise ValueError("the expert acts with one arm in Cartesian control; make the environment with these")
         self._env = env
-        self._act = {"Reach": _reach, "Lift": _lift, "PickPlace": _pick_place}.get(env.task_name)
-        if self._act is None:
-            raise ValueError(f"there is no expert for {env.task_name}")
+        check_name("expert for the task", env.task_name, EXPERTS)
+        self._act = EXPERTS[env.task_name]
 
     def act(self) -> np.ndarray:
         """Actions for the worlds as they are now."""
         world = self._env.world()
-        assert self._act is not None
         way, turn, opening = self._act(world)
         lead = world.arrays["target_position"][:, 0] - world.tool_base_position(0)
         yaw_lead = world.arrays["target_yaw"][:, 0] - world.tool_base_yaw(0)
@@ -98,3 +97,6 @@ def _pick_place(world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     opening = np.where(rest, _OPEN, opening)
     way = np.where((gripped & ~rest)[:, None], carry, np.where(rest[:, None], 0.0, way))
     return way, np.where(gripped | rest, 0.0, turn), opening
+
+
+EXPERTS = {"Reach": _reach, "Lift": _lift, "PickPlace": _pick_place}  # task -> way to go, turn and opening

@@ -6,11 +6,14 @@ import dataclasses
 from dataclasses import dataclass, fields
 from typing import Any
 
+import torch
+
 from envs.control import CONTROLLERS
 from envs.names import check_name
 from envs.registration import OBSERVATIONS, REWARDS, TASK_NAMES
 from envs.robots import ROBOTS
 from envs.vector import DuetVectorEnv
+from policies.expert import EXPERTS
 from policies.system1.settings import ALGORITHMS, Settings, tuned
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -109,6 +112,10 @@ class TrainConfig:
             raise ValueError(f"{self.algorithm} learns from hindsight goals: its observation must be goal")
         if self.observation == "pixels":
             raise ValueError("training from pixels is not supported yet; observation must be state or goal")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("there is no CUDA device here; pass --device cpu or auto")
+        if (self.starts or self.demonstrations) and self.task not in EXPERTS:
+            raise ValueError(f"no expert can show {self.task}; pass --starts 0 --demonstrations 0")
         if (self.starts or self.demonstrations) and self.control != "cartesian":
             raise ValueError(
                 "the expert that shows the task acts in Cartesian control; pass --starts 0 --demonstrations 0"
