@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import numpy as np
 import tyro
 
 from envs.names import check_name
-from envs.rendering import RenderingUnavailable, choose_backend
+from envs.rendering import choose_backend
 from envs.vector import DuetVectorEnv
-from evaluation.cli import FAILED, fail, parse
+from evaluation.cli import FAILED, fail, parse, run_command
 from evaluation.evaluate import parse_seeds
 from evaluation.rollout import Act
 from evaluation.run import Run
@@ -31,8 +30,8 @@ class Options:
     """Run folder; or name a task and a policy."""
     task: str | None = None
     """Task, for a policy that is not learned."""
-    policy: str = "expert"
-    """random, zero or expert."""
+    policy: str | None = None
+    """random, zero or expert (which None means)."""
     layout_seeds: str = "0:5"
     """A:B for one episode on each layout with a seed from A to B - 1."""
     camera: str = "front"
@@ -57,7 +56,7 @@ def main() -> int:
     try:
         choose_backend()
         outcomes = film(env, act, out, seeds, actor, options.camera)
-    except (RenderingUnavailable, OSError) as error:
+    except (RuntimeError, OSError) as error:  # no backend, no encoder, no room
         return fail(error, FAILED)
     finally:
         env.close()
@@ -70,28 +69,28 @@ def main() -> int:
 def _scene(options: Options) -> tuple[DuetVectorEnv, Act, str, Path]:
     """The world, who acts in it, how they are called, and where the film goes."""
     if options.run is not None:
-        if options.task is not None:
-            raise ValueError("a run has its own task; leave --task out, or the run")
+        if options.task is not None or options.policy is not None:
+            raise ValueError("a run has a task and a policy of its own; leave out --task and --policy, or the run")
         run = Run.open(options.run)
-        policy = run.policy()
+        learned = run.policy()
         name = f"video-{options.camera.replace('/', '-')}-{options.layout_seeds.replace(':', '-')}.mp4"
         env = run.make_env(num_envs=1, autoreset=False)
-        return env, policy.act, f"{run.config.algorithm} policy", options.out or run.folder / name
+        return env, learned.act, f"{run.config.algorithm} policy", options.out or run.folder / name
     if options.task is None:
         raise ValueError("name a run folder, or a task with --task")
-    check_name("policy", options.policy, _POLICIES)
+    policy = check_name("policy", options.policy or "expert", _POLICIES)
     env = DuetVectorEnv(1, task=options.task, autoreset=False)
-    out = options.out or Path(f"{options.task}-{options.policy}.mp4")
-    if options.policy == "expert":
+    out = options.out or Path(f"{options.task}-{policy}.mp4")
+    if policy == "expert":
         expert = Expert(env)
         return env, lambda _: expert.act(), "scripted expert", out
     shape = env.action_space.shape
     assert shape is not None
-    if options.policy == "zero":
+    if policy == "zero":
         return env, lambda _: np.zeros(shape), "zero policy", out
     random = np.random.default_rng(0)
     return env, lambda _: random.uniform(-1.0, 1.0, shape), "random policy", out
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

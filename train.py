@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+import shutil
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from envs.rendering import RenderingUnavailable, choose_backend
-from evaluation.cli import FAILED, INTERRUPTED, fail, parse
+from evaluation.cli import FAILED, INTERRUPTED, fail, parse, run_command
 from evaluation.evaluate import FIRST_SEED, evaluate, text
 from evaluation.run import EVALUATION, VIDEO, Run, RunError, write_json
 from evaluation.video import film
@@ -49,7 +50,11 @@ def main() -> int:
         print(f"Stopped and saved. Go on with: python train.py --resume {run.folder}")
         return INTERRUPTED
     except KeyboardInterrupt:
-        print(f"Stopped at once. Go on from the last checkpoint with: python train.py --resume {run.folder}")
+        if run.resumable:
+            print(f"Stopped at once. Go on from the last checkpoint with: python train.py --resume {run.folder}")
+        else:
+            shutil.rmtree(run.folder)  # all of it was made a moment ago
+            print(f"Stopped before anything was learned; {run.folder} is removed.")
         return INTERRUPTED
     except CheckpointError as error:
         return fail(error)
@@ -63,8 +68,7 @@ def _run(options: Options) -> Run:
         own = {field.name: getattr(options, field.name) for field in fields(TrainConfig)}
         return Run.create(TrainConfig(**own).resolved(), options.out)
     run = Run.open(options.resume)
-    if not run.interrupted:
-        raise RunError(f"{run.folder} holds no checkpoint to go on from")
+    run.check_resumable()
     changed = [field.name for field in fields(Options) if getattr(options, field.name) != field.default]
     if changed != ["resume"]:
         raise RunError(
@@ -84,15 +88,14 @@ def _finish(run: Run) -> int:
     code = 0
     if run.config.video:
         try:
-            env = run.make_env(num_envs=1, autoreset=False)
-            film(env, policy.act, run.folder / VIDEO, seeds[:_VIDEO_EPISODES], f"{run.config.algorithm} policy")
-            env.close()
+            with closing(run.make_env(num_envs=1, autoreset=False)) as env:
+                film(env, policy.act, run.folder / VIDEO, seeds[:_VIDEO_EPISODES], f"{run.config.algorithm} policy")
             print(f"video       {run.folder / VIDEO}")
-        except (RenderingUnavailable, OSError) as error:
+        except (RuntimeError, OSError) as error:  # no backend, no encoder, no room
             code = fail(f"no video: {error} (or train with --no-video)", FAILED)
     print(f"\nNext: python record.py {run.folder}   python -m evaluation {run.folder} --layout-seeds 1000:2000")
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ import numpy as np
 from envs.registration import TASK_NAMES, env_id
 from envs.scene import SUBSTEPS, TICK
 from envs.vector import DuetVectorEnv
-from evaluation.cli import fail, parse
+from evaluation.cli import fail, parse, run_command
 from evaluation.run import machine, write_json
 
 Block = Callable[[], None]  # one episode of all worlds
@@ -172,4 +171,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.cli import FAILED, fail, parse
+from evaluation.cli import FAILED, fail, parse, run_command
 from evaluation.evaluate import evaluate
 from evaluation.run import EVALUATION, Run, machine, read_json, write_json
 from evaluation.statistics import wilson_interval
@@ -108,4 +108,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -31,11 +31,6 @@ def columns(*parts: Array) -> Array:
     return array_namespace(parts[0]).concat([part[..., None] for part in parts], axis=-1)
 
 
-def dot(a: Array, b: Array) -> Array:
-    """Inner product along the last axis of two (..., 3) arrays; (...)."""
-    return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
-
-
 def norm(a: Array) -> Array:
     """Euclidean length along the last axis of a (..., 3) array; (...)."""
     squares = a * a

@@ -137,7 +137,7 @@ class DuetVectorEnv(VectorEnv):
         if self._needs_reset and not mask.all():
             raise gym.error.ResetNeeded("reset all worlds before some of them")
         worlds = np.flatnonzero(mask)
-        self._set_streams(seed)
+        self._set_streams(seed, worlds)
         layout_seeds = options.get("layout_seeds")
         if layout_seeds is not None:
             layout_seeds = np.atleast_1d(np.asarray(layout_seeds, dtype=np.int64))
@@ -147,7 +147,7 @@ class DuetVectorEnv(VectorEnv):
         self._needs_reset = False
         return self._senses.read(self.world(), range(self.num_envs)), infos
 
-    def _set_streams(self, seed: int | Sequence[int | None] | None) -> None:
+    def _set_streams(self, seed: int | Sequence[int | None] | None, worlds: np.ndarray) -> None:
         if seed is None:
             if self._streams_set:
                 return
@@ -155,9 +155,9 @@ class DuetVectorEnv(VectorEnv):
         streams = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
         if len(streams) != self.num_envs:
             raise ValueError(f"seed must be one integer or {self.num_envs}, one for each world, not {len(streams)}")
-        for i, one in enumerate(streams):
-            if one is not None:
-                self._counters["stream"][i] = one
+        for i in worlds:
+            if streams[i] is not None:
+                self._counters["stream"][i] = streams[i]
                 self._counters["episode"][i] = 0
         self._streams_set = True
 

@@ -146,13 +146,6 @@ class World:
         return norm(self.object_velocity(thing))
 
     @_once
-    def object_spin(self, thing: int) -> Array:
-        """(N,) rad/s."""
-        stop = self.scene.objects[thing].velocity.stop
-        spin = self.arrays["qvel"][:, stop - 3 : stop]
-        return norm(spin)
-
-    @_once
     def object_yaw(self, thing: int) -> Array:
         """(N,) rad, world frame: heading of the object's x axis, or of its y axis where x stands upright."""
         axes = self.arrays["xmat"][:, self.scene.objects[thing].body]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
-from evaluation.cli import FAILED, fail, parse
+from evaluation.cli import FAILED, fail, parse, run_command
 from evaluation.evaluate import evaluate, parse_seeds, text
 from evaluation.run import Run, write_json
 
@@ -46,4 +45,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

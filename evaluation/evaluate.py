@@ -12,6 +12,7 @@ from evaluation.run import Run
 from policies.system1.policy import LearnedPolicy
 
 FIRST_SEED = 0  # the evaluation at the end of a training names the layouts from here on
+_MOST_SEEDS = 10**6
 _LARGEST_BATCH = 512  # worlds at once
 
 
@@ -24,6 +25,8 @@ def parse_seeds(text: str) -> np.ndarray:
     first, colon, stop = text.partition(":")
     if not (colon and first.isdecimal() and stop.isdecimal() and int(first) < int(stop) <= EVALUATION_SEEDS):
         raise ValueError(f"layout seeds are A:B with 0 <= A < B <= {EVALUATION_SEEDS}, not {text!r}")
+    if int(stop) - int(first) > _MOST_SEEDS:
+        raise ValueError(f"{text} names more than {_MOST_SEEDS:,} layouts")
     return np.arange(int(first), int(stop))
 
 

@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from envs.vector import DuetVectorEnv
 from policies.system1.checkpoint import CheckpointError
 from policies.system1.config import TrainConfig
@@ -35,6 +37,8 @@ class Run:
 
     folder: Path
     config: TrainConfig
+    settings: dict[str, Any]
+    """All settings that it was trained with, as they were then."""
 
     @classmethod
     def create(cls, config: TrainConfig, folder: Path | None = None) -> Run:
@@ -43,6 +47,8 @@ class Run:
         Raises:
             RunError: the folder exists with something in it, cannot be written, or the disk is full.
         """
+        if config.device == "cuda" and not torch.cuda.is_available():
+            raise RunError("there is no CUDA device here; pass --device cpu or auto")
         if folder is None:
             stamp = time.strftime("%Y%m%d-%H%M%S")
             folder = Path("runs") / f"{config.task}-{config.algorithm}-seed{config.seed}-{stamp}"
@@ -60,8 +66,9 @@ class Run:
             raise RunError(f"{folder} cannot be written: {error.strerror or error}") from None
         if free < _ROOM:
             raise RunError(f"the disk of {folder} has {free >> 20} MiB free; a run needs {_ROOM >> 20} MiB")
-        run = cls(folder, config)
-        write_json(folder / CONFIG, {"version": VERSION, "system": "single", **dataclasses.asdict(config)})
+        run = cls(folder, config, config.settings().as_dict())
+        values = {"version": VERSION, "system": "single", "settings": config.settings().as_dict()}
+        write_json(folder / CONFIG, values | dataclasses.asdict(config))
         write_json(folder / MACHINE, machine())
         return run
 
@@ -81,6 +88,7 @@ class Run:
         values = read_json(path)
         found = values.pop("version", None)
         values.pop("system", None)
+        settings = values.pop("settings", None)
         if found != VERSION:
             raise RunError(f"{folder} has the format {found!r}; this version of Duet reads {VERSION}")
         known = {field.name for field in dataclasses.fields(TrainConfig)}
@@ -88,7 +96,7 @@ class Run:
             odd = ", ".join(sorted(set(values) ^ known))
             raise RunError(f"{path} was written by another version of Duet; it differs in: {odd}")
         try:
-            return cls(folder, TrainConfig(**values).resolved())
+            return cls(folder, TrainConfig(**values).resolved(), settings)
         except (TypeError, ValueError) as error:
             raise RunError(f"{path} is damaged: {error}") from None
 
@@ -111,9 +119,21 @@ class Run:
         return self.config.make_env(**changes)
 
     @property
-    def interrupted(self) -> bool:
-        """Whether there is something to resume."""
+    def resumable(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
         return (self.folder / RESUME).exists()
+
+    def check_resumable(self) -> None:
+        """Whether a resumed training would be what an uninterrupted one would have been.
+
+        Raises:
+            RunError: there is no checkpoint, or this version of Duet has other settings.
+        """
+        if not self.resumable:
+            raise RunError(f"{self.folder} holds no checkpoint to go on from")
+        now = self.config.settings().as_dict()
+        if self.settings != now:
+            raise RunError(f"{self.folder} was begun with other settings than this version of Duet has for it")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -124,7 +124,7 @@ def test_no_renderer_keeps_the_evaluation_and_says_what_to_install(tmp_path: Pat
         (["train.py", "--robot", "ur5"], "no robot 'ur5'; known: panda"),
         (["train.py", "--observation", "pixel"], "did you mean 'pixels'"),
         (["train.py", "--tusk", "Lift"], "--task"),
-        (["train.py", "--steps", "0"], "steps must be at least 1"),
+        (["train.py", "--steps", "0"], "steps must be from 1"),
         (["train.py", "--out", "README.md"], "README.md exists and is not empty"),
         (["train.py", "--resume", "nowhere"], "there is no run folder nowhere"),
         (["train.py", "--resume", "tests"], "tests is not a run of Duet"),

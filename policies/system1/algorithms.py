@@ -51,10 +51,11 @@ def set_exploration(model: BaseAlgorithm, settings: Settings, action_names: tupl
 
 
 def _ppo(config: TrainConfig, settings: PPOSettings, env: DuetVectorEnv) -> PPO:
-    last = settings.final_learning_rate / settings.learning_rate
+    last = settings.final_learning_rate_share
 
     def learning_rate(remaining: float) -> float:
-        return settings.learning_rate * (last + (1.0 - last) * remaining)
+        # the last rollout may end beyond the training, with less than nothing remaining
+        return settings.learning_rate * (last + (1.0 - last) * max(0.0, remaining))
 
     dict_observation = config.observation != "state"
     return PPO(

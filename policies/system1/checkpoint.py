@@ -7,7 +7,6 @@ tensors, numbers, strings, lists and dicts, written by `write` and read by `read
 from __future__ import annotations
 
 import os
-import pickle
 import random
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,19 @@ class CheckpointError(ValueError):
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
-    """Write a state aside and rename it, so that a file is there whole or not at all."""
+    """Write a state aside and rename it, so that a file is there whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     aside = path.with_name(path.name + ".part")
-    torch.save(_packed(state), aside)
-    os.replace(aside, path)
+    try:
+        torch.save(_packed(state), aside)
+        os.replace(aside, path)
+    except RuntimeError as error:  # what PyTorch makes of a full disk
+        raise OSError(f"{path} cannot be written ({str(error).splitlines()[0][:100]})") from None
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -42,15 +50,15 @@ def read(path: Path) -> dict[str, Any]:
         CheckpointError: the file is missing, truncated, or holds something else.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = _unpacked(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist") from None
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         raise CheckpointError(f"{path} is truncated or not a checkpoint of Duet ({reason})") from None
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} is not a checkpoint of Duet")
-    return _unpacked(state)
+    return state
 
 
 def policy_state(model: BaseAlgorithm, seconds: float) -> dict[str, Any]:
@@ -73,7 +81,7 @@ def load_policy_state(model: BaseAlgorithm, state: dict[str, Any], source: Path)
         model.policy.load_state_dict(state["weights"])
         _set_statistics(normalizer(model).obs_rms, state["observations"])
         model.num_timesteps = int(state["steps"])
-    except (KeyError, RuntimeError, AttributeError) as error:
+    except (KeyError, RuntimeError, AttributeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{source} does not fit this run's configuration: {reason}") from None
 
@@ -90,6 +98,7 @@ def training_state(model: BaseAlgorithm) -> dict[str, Any]:
             "python": random.getstate(),
             "numpy": np.random.get_state(),  # noqa: NPY002 (Stable-Baselines3 draws from it)
             "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         },
         "returns": _statistics(norm.ret_rms),
         "return_now": norm.returns,
@@ -129,6 +138,8 @@ def load_training_state(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     random.setstate((python[0], tuple(python[1]), python[2]))
     np.random.set_state(tuple(numpy))  # noqa: NPY002
     torch.set_rng_state(torch_state)
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["random"]["cuda"])
 
 
 def _replay(model: OffPolicyAlgorithm) -> dict[str, Any]:
@@ -171,6 +182,8 @@ def _set_statistics(rms: RunningMeanStd | dict[str, RunningMeanStd], state: dict
         for key, one in rms.items():
             _set_statistics(one, state[key])
     else:
+        if np.shape(rms.mean) != np.shape(state["mean"]) or np.shape(rms.var) != np.shape(state["var"]):
+            raise ValueError(f"statistics of {np.shape(state['mean'])} numbers, not of {np.shape(rms.mean)}")
         rms.mean, rms.var, rms.count = state["mean"], state["var"], state["count"]
 
 

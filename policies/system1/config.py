@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, fields
-from typing import Any
-
-import torch
+from typing import Any, get_args, get_type_hints
 
 from envs.control import CONTROLLERS
 from envs.names import check_name
@@ -17,6 +15,17 @@ from policies.expert import EXPERTS
 from policies.system1.settings import ALGORITHMS, Settings, tuned
 
 DEVICES = ("auto", "cpu", "cuda")
+_LIMITS = {
+    "seed": (0, 2**32 - 2),  # what Stable-Baselines3 can seed NumPy with
+    "steps": (1, 10**12),
+    "num_worlds": (1, 2**16),
+    "gamma": (0, 1),
+    "starts": (0, 1),
+    "demonstrations": (0, 2**16),
+    "threads": (0, 1024),
+    "checkpoint_every": (1, 10**12),
+    "episodes": (1, 10**6),
+}
 
 
 @dataclass(frozen=True)
@@ -84,36 +93,24 @@ class TrainConfig:
         return dataclasses.replace(settings, **own)
 
     def _check(self) -> None:
+        for name, hint in get_type_hints(TrainConfig).items():
+            value, kinds = getattr(self, name), (get_args(hint) or (hint,))
+            if type(value) not in kinds and not (float in kinds and type(value) is int):
+                raise ValueError(f"{name} must be {' or '.join(k.__name__ for k in kinds)}, not {value!r}")
         check_name("robot", self.robot, ROBOTS)
         check_name("control mode", self.control, CONTROLLERS)
         check_name("observation mode", str(self.observation), OBSERVATIONS)
         check_name("reward", str(self.reward), REWARDS)
         check_name("device", self.device, DEVICES)
-        for name, low in (
-            ("steps", 1),
-            ("num_worlds", 1),
-            ("checkpoint_every", 1),
-            ("episodes", 1),
-            ("threads", 0),
-            ("demonstrations", 0),
-        ):
-            value = getattr(self, name)
-            if value < low:
-                raise ValueError(f"{name} must be at least {low}, not {value}")
-        if not 0 <= self.seed < 2**32 - 1:
-            raise ValueError(f"seed must be from 0 to {2**32 - 2}, not {self.seed}")
-        for name in ("starts", "gamma"):
-            value = getattr(self, name)
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f"{name} must be from 0 to 1, not {value}")
+        for name, (low, high) in _LIMITS.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} must be from {low} to {high}, not {getattr(self, name)}")
         if not self.learning_rate or not 0 < self.learning_rate < 1:
             raise ValueError(f"learning_rate must be between 0 and 1, not {self.learning_rate}")
         if self.algorithm != "ppo" and self.observation != "goal":
             raise ValueError(f"{self.algorithm} learns from hindsight goals: its observation must be goal")
         if self.observation == "pixels":
             raise ValueError("training from pixels is not supported yet; observation must be state or goal")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("there is no CUDA device here; pass --device cpu or auto")
         if (self.starts or self.demonstrations) and self.task not in EXPERTS:
             raise ValueError(f"no expert can show {self.task}; pass --starts 0 --demonstrations 0")
         if (self.starts or self.demonstrations) and self.control != "cartesian":

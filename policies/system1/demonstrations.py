@@ -17,7 +17,6 @@ from envs.layout import StartStates
 from envs.vector import DuetVectorEnv
 from policies.expert import Expert
 
-_SEED = 1 << 31  # a stream of layouts that no training and no evaluation draws from
 # (standard deviation) added to what the expert does but not to what it says, so that it shows the way back too:
 # Laskey et al. 2017, "DART: Noise injection for robust imitation learning"
 _NOISE = 0.2
@@ -47,8 +46,8 @@ class Demonstrations:
         return StartStates(self.states, self.stages, share)
 
 
-def demonstrate(env: DuetVectorEnv, episodes: int, gamma: float) -> Demonstrations:
-    """Let the expert do the task of `env`, whose own worlds are left alone.
+def demonstrate(env: DuetVectorEnv, episodes: int, gamma: float, seed: int) -> Demonstrations:
+    """Let the expert do the task of `env`, whose own worlds are left alone, on the streams of layouts from `seed` on.
 
     Raises:
         ValueError: the expert cannot do it.
@@ -61,25 +60,26 @@ def demonstrate(env: DuetVectorEnv, episodes: int, gamma: float) -> Demonstratio
         "observation": "state",
     }
     own = DuetVectorEnv(**env.make_kwargs | changes)
-    observation, _ = own.reset(seed=_SEED)
-    expert, random = Expert(own), np.random.default_rng(_SEED)
+    observation, _ = own.reset(seed=seed)
+    expert, random = Expert(own), np.random.default_rng(seed)
     going, best = np.ones(episodes, dtype=bool), np.full(episodes, -1.0)
     shown: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
     states: list[dict[str, np.ndarray]] = []
-    progress: list[np.ndarray] = []
+    stages: list[np.ndarray] = []
     while going.any():
         action = expert.act()
         noisy = np.clip(action + random.normal(0.0, _NOISE, action.shape), -1.0, 1.0)
         before = observation
-        observation, reward, terminated, truncated, _ = own.step(noisy)
-        shown.append((before, action, reward, going.copy()))
+        observation, reward, terminated, truncated, infos = own.step(noisy)
+        earned = reward if env.reward_mode == "dense" else terminated - 1.0
+        shown.append((before, action, earned, going.copy()))
         going &= ~(terminated | truncated)
         # new ground only: an expert that noise keeps from finishing must not fill the bank with one moment
         now = (reward + 1.0) * len(own.task.stages)
         kept = going & (now > best + _STEP)
         best = np.where(kept, now, best)
         states.append({name: values[kept] for name, values in own.get_scene_state().items()})
-        progress.append(now[kept])
+        stages.append(infos["stage"][kept])
     own.close()
     observations, actions, rewards, valid = (np.stack(part) for part in zip(*shown, strict=True))
     returns = np.zeros_like(rewards)
@@ -87,7 +87,7 @@ def demonstrate(env: DuetVectorEnv, episodes: int, gamma: float) -> Demonstratio
     for t in range(len(rewards) - 1, -1, -1):
         ahead = np.where(valid[t], rewards[t] + gamma * ahead, 0.0)
         returns[t] = ahead
-    stage = np.concatenate(progress).astype(np.int64)
+    stage = np.concatenate(stages)
     order = np.argsort(stage, kind="stable")
     return Demonstrations(
         observations[valid],

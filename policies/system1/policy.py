@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ class LearnedPolicy:
             CheckpointError: the file is not whole, not ours, or of another configuration.
         """
         state = checkpoint.read(path)
-        model = build(config, config.make_env(num_envs=1), to_train=False)
+        # small enough for any CPU, wherever it was trained
+        model = build(replace(config, device="cpu"), config.make_env(num_envs=1, threads=1), to_train=False)
         checkpoint.load_policy_state(model, state, path)
-        return cls(model, float(state["seconds"]))
+        return cls(model, float(state.get("seconds", 0.0)))
 
     @property
     def steps(self) -> int:

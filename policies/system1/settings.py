@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from envs.names import check_name
 
@@ -29,6 +30,10 @@ class Settings:
     reward: str
     """`dense` or `sparse`."""
 
+    def as_dict(self) -> dict[str, Any]:
+        """As it reads back from json."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
 
 @dataclass(frozen=True)
 class PPOSettings(Settings):
@@ -38,8 +43,8 @@ class PPOSettings(Settings):
     """(ticks) collected in every world between updates."""
     minibatch: int
     epochs: int
-    final_learning_rate: float
-    """The learning rate falls linearly to this."""
+    final_learning_rate_share: float
+    """The learning rate falls linearly to this share of itself."""
     gae_lambda: float
     target_kl: float
     """An update stops early beyond this divergence from the policy that collected the data."""
@@ -82,7 +87,7 @@ _PPO = PPOSettings(
     rollout=32,
     minibatch=1024,
     epochs=6,
-    final_learning_rate=5e-5,
+    final_learning_rate_share=0.1,
     gae_lambda=0.95,
     target_kl=0.03,
     noise=(0.2, 0.1),
@@ -95,7 +100,6 @@ _PPO_ALONE = replace(
     learning_rate=1e-3,
     starts=0.6,
     demonstrations=0,
-    final_learning_rate=1e-4,
     noise=(0.67, 0.15),
     gripper_noise=(0.82, 0.67),
 )

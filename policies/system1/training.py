@@ -33,6 +33,7 @@ RESUME = "resume.pt"  # everything that going on needs, of the last checkpoint
 METRICS = "metrics.csv"
 TENSORBOARD = "tensorboard"
 
+_STREAMS = 1 << 20  # streams of layouts a training has to itself: half for its worlds, half for what it is shown
 _SHOWN = 256  # episodes that the expert plays where they are wanted for their states alone
 _RECENT = 300  # episodes that `success` and the stage shares are over
 _REPORT_STEPS = 2_000  # between rows of metrics, where updates come at every tick
@@ -76,23 +77,22 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, quiet: bool =
         torch.set_num_threads(1)
     env = config.make_env()
     model = build(config, env)
-    follower = _Follower(config, env, folder, quiet)
+    follower = _Follower(config, model, env, folder, quiet)
     began = time.monotonic()
+    first = config.seed * _STREAMS
+    normalizer(model).seed(first)
     if config.starts or config.demonstrations:
-        shown = demonstrate(env, config.demonstrations or _SHOWN, config.settings().gamma)
+        shown = demonstrate(env, config.demonstrations or _SHOWN, config.settings().gamma, first + _STREAMS // 2)
         if config.starts:
             env.start_from(shown.starts(config.starts))
         if config.demonstrations and not resume:
             assert isinstance(model, PPO)
             imitate(model, normalizer(model), shown)
     # an aid is part of the cost
-    follower.seconds_before = time.monotonic() - began
+    preparation = time.monotonic() - began
     if resume:
-        state = checkpoint.read(folder / RESUME)
-        policy = checkpoint_path(folder, state["follower"]["steps"])
-        checkpoint.load_policy_state(model, checkpoint.read(policy), policy)
-        checkpoint.load_training_state(model, state)
-        follower.load(state["follower"])
+        _go_on(model, follower, folder)
+    follower.seconds_before += preparation
     assert config.steps is not None
     # a resumed learning writes beside what it has written before
     model.set_logger(configure(str(folder / TENSORBOARD), ["tensorboard"]))
@@ -101,9 +101,21 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, quiet: bool =
             if model.num_timesteps < config.steps:
                 # a fresh model's first reset is the only one; a resumed one goes on from its last observation
                 model.learn(config.steps - model.num_timesteps, callback=follower, reset_num_timesteps=not resume)
-            follower.save()
+            follower.finish()
     finally:
         env.close()
+
+
+def _go_on(model: BaseAlgorithm, follower: _Follower, folder: Path) -> None:
+    path = folder / RESUME
+    state = checkpoint.read(path)
+    try:
+        policy = checkpoint_path(folder, state["follower"]["steps"])
+        checkpoint.load_policy_state(model, checkpoint.read(policy), policy)
+        checkpoint.load_training_state(model, state)
+        follower.load(state["follower"])
+    except (KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        raise checkpoint.CheckpointError(f"{path} does not fit this run's configuration ({error!r:.200})") from None
 
 
 class _Follower(BaseCallback):
@@ -111,8 +123,11 @@ class _Follower(BaseCallback):
 
     model: BaseAlgorithm
 
-    def __init__(self, config: TrainConfig, env: DuetVectorEnv, folder: Path, quiet: bool) -> None:
+    def __init__(
+        self, config: TrainConfig, model: BaseAlgorithm, env: DuetVectorEnv, folder: Path, quiet: bool
+    ) -> None:
         super().__init__()
+        self.model = model
         self._config, self._folder, self._quiet = config, folder, quiet
         self._stages, self._actions = env.task.stages, env.action_names
         self._columns = (*_CORE, *(f"reached_{name}" for name in self._stages), *_LEARNER)
@@ -143,7 +158,8 @@ class _Follower(BaseCallback):
                 TimeRemainingColumn(),
                 console=Console(),
             )
-            self._task = self._bar.add_task("", total=self._config.steps, rate="", success="")
+            done = self.model.num_timesteps
+            self._task = self._bar.add_task("", completed=done, total=self._config.steps, rate="", success="")
             self._bar.start()
         return self
 
@@ -177,6 +193,13 @@ class _Follower(BaseCallback):
                 episode = info["episode"]
                 self._ended.append([float(info["is_success"]), info["best_stage"], episode["r"], episode["l"]])
         return True
+
+    def finish(self) -> None:
+        """The end of the training: its last update is reported and saved."""
+        self._report()
+        self.save()
+        if self._stop:  # asked in the last update
+            raise Interrupted
 
     # What is shown and written
 

@@ -23,6 +23,8 @@ class SB3VecEnv(VecEnv):
     """
 
     def __init__(self, env: DuetVectorEnv) -> None:
+        if not env.make_kwargs["autoreset"]:
+            raise ValueError("the environment must reset finished worlds by itself; make it with autoreset")
         self.env = env
         self.render_mode = env.render_mode
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
@@ -43,7 +45,7 @@ class SB3VecEnv(VecEnv):
         self._options_once = options or {}
 
     def reset(self) -> Any:
-        observation, self._reset_infos = self.env.reset(seed=self._seed, options=self._options_once)
+        observation, _ = self.env.reset(seed=self._seed, options=self._options_once)
         self.reset_infos = [{} for _ in range(self.num_envs)]
         self._seed, self._options_once = None, {}
         self.returns[:] = 0.0
