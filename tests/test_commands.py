@@ -76,10 +76,10 @@ def test_a_run_is_evaluated_again_on_named_layouts(folder: Path, tmp_path: Path)
     assert read(file) == read(folder / "evaluation.json")
 
 
-@pytest.mark.parametrize("what", ["run", "expert", "gif"])
+@pytest.mark.parametrize("what", ["run", "expert", "random", "zero", "gif"])
 def test_a_film_is_made(what: str, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / f"film.{'gif' if what == 'gif' else 'mp4'}"
-    options = ["--task", "Reach", "--policy", "expert"] if what == "expert" else [folder]
+    options = [folder] if what in ("run", "gif") else ["--task", "Reach", "--policy", what]
     done = run("record.py", *options, "--layout-seeds", "3:4", "--out", out)
     assert done.returncode == 0, done.stderr
     assert "layout seed 3: " in done.stdout
@@ -131,6 +131,9 @@ def test_no_renderer_keeps_the_evaluation_and_says_what_to_install(tmp_path: Pat
         (["-m", "evaluation", "nowhere"], "there is no run folder nowhere"),
         (["-m", "evaluation", "tests", "--layout-seeds", "5"], "layout seeds are A:B"),
         (["record.py"], "name a run folder, or a task"),
+        (["record.py", "runs/x", "--policy", "random"], "leave out --task and --policy"),
+        (["train.py", "--episodes", "1000000000000"], "episodes must be from 1 to 1000000"),
+        (["-m", "evaluation", "tests", "--layout-seeds", "0:4000000000"], "more than 1,000,000 layouts"),
         (["record.py", "--task", "Lift", "--policy", "expart"], "did you mean 'expert'"),
         (["record.py", "--task", "Lift", "--camera", "frond"], "did you mean 'front'"),
         (["record.py", "--task", "Lift", "--out", "film.avi"], "written as .mp4 or .gif"),
@@ -157,15 +160,42 @@ def test_a_truncated_checkpoint_is_said(folder: Path, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_throughput_writes_the_rows_that_scripts_rely_on(tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    options = ["--tasks", "Reach", "--num-worlds", "1", "8", "--rounds", "1", "--steps", "100", "--json", file]
+    done = run("benchmarks/throughput.py", *options)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(file.read_text())
+    assert {row["num_worlds"] for row in rows} == {1, 8}
+    for row in rows:
+        assert row["task"] == "Reach"
+        assert row["threads"] >= 1
+        assert row["robot_seconds_per_second"] == pytest.approx(row["steps_per_second"] / 25, rel=0.01)
+        assert 0 < row["ratio_to_physics"] < 2
+
+
+def test_training_benchmark_takes_finished_runs_as_they_are(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "Reach-ppo-0")
+    file = tmp_path / "rows.json"
+    options = ["--task", "Reach", "--seeds", "1", "--steps", "2048", "--out", tmp_path, "--json", file]
+    done = run("benchmarks/training.py", *options)
+    assert done.returncode == 0, done.stderr
+    (row,) = read(file)["rows"]
+    assert row["successes"] == read(folder / "evaluation.json")["successes"]
+    assert [point["steps"] for point in row["curve"]] == [2048]
+
+
 def _blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (_ROOT / "README.md").read_text(), re.DOTALL)
 
 
 def test_the_readme_s_python_runs() -> None:
     (block,) = _blocks("python")
-    done = run("-c", block.replace("256", "8"))
+    done = run("-c", block.replace("num_envs=256", "num_envs=8").replace("range(100)", "range(130)"))
     assert done.returncode == 0, done.stderr
-    assert "solved, stages done" in done.stdout
+    assert re.search(r"world \d: (not )?solved", done.stdout)
 
 
 def test_the_readme_s_commands_exist() -> None:

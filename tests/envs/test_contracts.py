@@ -216,9 +216,10 @@ def test_gymnasium_finds_nothing_wrong(task, reward, observation):
 
 
 @pytest.mark.parametrize("observation", OBSERVATIONS)
+@every_reward
 @every_task
-def test_stable_baselines_finds_nothing_wrong(task, observation):
-    env = gym.make(env_id(task, "sparse", observation), disable_env_checker=True)
+def test_stable_baselines_finds_nothing_wrong(task, reward, observation):
+    env = gym.make(env_id(task, reward, observation), disable_env_checker=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         sb3_check_env(env.unwrapped, warn=True, skip_render_check=True)

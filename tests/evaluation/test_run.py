@@ -56,6 +56,10 @@ def test_a_missing_folder_and_a_strange_one(tmp_path: Path) -> None:
         ({"surprise": 1}, "another version of Duet; it differs in: surprise"),
         ({"task": "Juggle"}, "no task 'Juggle'"),
         ({"steps": "many"}, "damaged"),
+        ({"num_worlds": 2.5}, "num_worlds must be int"),
+        ({"steps": True}, "steps must be int"),
+        ({"video": []}, "video must be bool"),
+        ({"num_worlds": 10**12}, "num_worlds must be from 1 to"),
     ],
 )
 def test_a_changed_configuration_is_refused(tmp_path: Path, change: dict, message: str) -> None:
@@ -82,3 +86,17 @@ def test_a_run_without_a_whole_checkpoint_has_no_policy(tmp_path: Path) -> None:
     (run.folder / CHECKPOINTS / "0000000100.pt").write_bytes(b"PK\x03\x04 half of a file")
     with pytest.raises(RunError, match=r"0000000100\.pt is truncated or not a checkpoint"):
         run.policy()
+
+
+def test_a_run_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
+    run = Run.create(CONFIGURATION, tmp_path / "run")
+    with pytest.raises(RunError, match="no checkpoint"):
+        run.check_resumable()
+    (run.folder / "resume.pt").touch()
+    run.check_resumable()
+    path = run.folder / CONFIG
+    values = json.loads(path.read_text())
+    values["settings"]["epochs"] += 1
+    path.write_text(json.dumps(values))
+    with pytest.raises(RunError, match="other settings"):
+        Run.open(run.folder).check_resumable()

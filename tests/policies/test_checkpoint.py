@@ -56,7 +56,7 @@ def test_code_in_a_file_is_not_executed(tmp_path: Path, legacy: bool) -> None:
     assert not proof.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", None, "list"])
+@pytest.mark.parametrize("content", [b"", b"hello", b".", None, "list"])
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes | str | None) -> None:
     path = tmp_path / "state.pt"
     if content == "list":

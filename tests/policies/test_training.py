@@ -95,6 +95,17 @@ def test_a_loaded_policy_acts_as_before_it_was_saved(algorithm: str, tmp_path: P
     np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.parametrize("steps", [100, 700])
+def test_a_training_shorter_than_a_rollout_still_learns_forwards(steps: int, tmp_path: Path) -> None:
+    config = TrainConfig(task="Reach", num_worlds=32, steps=steps, demonstrations=8).resolved()
+    model = training.build(config, config.make_env())
+    for remaining in (1.0, 0.5, 0.0, -3.0):
+        assert 0 < model.lr_schedule(remaining) <= config.learning_rate  # type: ignore[operator]
+    run = Run.create(config, tmp_path / "run")
+    train(run.config, run.folder, quiet=True)
+    assert (run.folder / training.METRICS).exists()
+
+
 def training_policy(config: TrainConfig, path: Path):
     from policies.system1.policy import LearnedPolicy
 
