@@ -162,8 +162,8 @@ def test_a_truncated_checkpoint_is_said(folder: Path, tmp_path: Path) -> None:
 
 def test_throughput_writes_the_rows_that_scripts_rely_on(tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
-    options = ["--tasks", "Reach", "--num-worlds", "1", "8", "--rounds", "1", "--steps", "100", "--json", file]
-    done = run("benchmarks/throughput.py", *options)
+    options = ["--tasks", "Reach", "--num-worlds", "1", "8", "--rounds", "1", "--steps", "100"]
+    done = run("benchmarks/throughput.py", *options, "--json", file)
     assert done.returncode == 0, done.stderr
     rows = json.loads(file.read_text())
     assert {row["num_worlds"] for row in rows} == {1, 8}
@@ -179,8 +179,8 @@ def test_training_benchmark_takes_finished_runs_as_they_are(folder: Path, tmp_pa
 
     shutil.copytree(folder, tmp_path / "Reach-ppo-0")
     file = tmp_path / "rows.json"
-    options = ["--task", "Reach", "--seeds", "1", "--steps", "2048", "--out", tmp_path, "--json", file]
-    done = run("benchmarks/training.py", *options)
+    options = ["--task", "Reach", "--seeds", "1", "--steps", "2048"]
+    done = run("benchmarks/training.py", *options, "--out", tmp_path, "--json", file)
     assert done.returncode == 0, done.stderr
     (row,) = read(file)["rows"]
     assert row["successes"] == read(folder / "evaluation.json")["successes"]

@@ -97,7 +97,7 @@ def test_a_marker_is_drawn_and_gone_in_the_next_picture(env: DuetVectorEnv, shap
 def test_gymnasium_records_one_world() -> None:
     env = gym.make("duet/Reach-v0", render_mode="rgb_array")
     env.reset(seed=0)
-    assert env.render().shape == (720, 1280, 3)
+    assert np.shape(env.render()) == (720, 1280, 3)
     env.close()
 
 
