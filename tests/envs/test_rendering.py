@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -97,7 +98,8 @@ def test_a_marker_is_drawn_and_gone_in_the_next_picture(env: DuetVectorEnv, shap
 def test_gymnasium_records_one_world() -> None:
     env = gym.make("duet/Reach-v0", render_mode="rgb_array")
     env.reset(seed=0)
-    assert np.shape(env.render()) == (720, 1280, 3)
+    picture: Any = env.render()
+    assert picture.shape == (720, 1280, 3)
     env.close()
 
 
