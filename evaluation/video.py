@@ -21,12 +21,12 @@ SIZE = (720, 1280)  # (px) height and width
 _FRAMES_PER_SECOND = round(1 / TICK)  # real time
 _LINGER = 18  # (frames) that the end of an episode stays on screen
 _MP4: dict[str, Any] = {"codec": "libx264", "pix_fmt_out": "yuv420p", "quality": 8}
-_GIF: dict[str, Any] = {  # half the size and rate, with colours of its own, for a page
+_GIF: dict[str, Any] = {  # half the size and rate, for a page; what moves chooses the colours
     "codec": "gif",
     "pix_fmt_out": "pal8",
     "output_params": [
         "-filter_complex",
-        "[0:v]fps=12.5,scale=640:-1:flags=lanczos,split[a][b];[a]palettegen=max_colors=96[p];[b][p]paletteuse",
+        "[0:v]fps=12.5,scale=640:-1:flags=lanczos,split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse",
     ],
 }
 _INK, _FAINT, _GOOD, _BAD = (255, 255, 255), (185, 195, 205), (70, 215, 140), (245, 150, 70)

@@ -104,19 +104,19 @@ _PPO_ALONE = replace(
     gripper_noise=(0.82, 0.67),
 )
 _SAC = OffPolicySettings(
-    steps=600_000,
+    steps=300_000,
     num_worlds=16,
     learning_rate=1e-3,
     gamma=0.97,
-    net=(256, 256),
+    net=(128, 128),
     starts=0.5,
     demonstrations=0,
     observation="goal",
     reward="sparse",
     buffer=1_000_000,
-    batch=512,
-    tau=0.02,
-    gradient_steps=2,
+    batch=256,
+    tau=0.01,
+    gradient_steps=8,
     learning_starts=5_000,
     hindsight_goals=4,
 )
@@ -127,9 +127,9 @@ _TUNED: dict[tuple[str, str], Settings] = {
     ("ppo", "Reach"): replace(_PPO, steps=200_000, starts=0.0, demonstrations=64),
     ("ppo", "Lift"): replace(_PPO, steps=400_000),
     ("sac", ""): _SAC,
-    ("sac", "Reach"): replace(_SAC, steps=60_000, starts=0.0),
+    ("sac", "Reach"): replace(_SAC, steps=40_000, starts=0.0),
     ("td3", ""): _SAC,
-    ("td3", "Reach"): replace(_SAC, steps=60_000, starts=0.0),
+    ("td3", "Reach"): replace(_SAC, steps=40_000, starts=0.0),
 }
 
 ALGORITHMS = tuple(dict.fromkeys(algorithm for algorithm, _ in _TUNED))

@@ -72,9 +72,8 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, quiet: bool =
         CheckpointError: there is nothing whole to resume from.
     """
     (folder / CHECKPOINTS).mkdir(exist_ok=True)
-    if config.algorithm == "ppo":
-        # its layers are too small to share out: a second thread costs more than it computes
-        torch.set_num_threads(1)
+    # the layers are too small to share out: a second thread costs more than it computes
+    torch.set_num_threads(1)
     env = config.make_env()
     model = build(config, env)
     follower = _Follower(config, model, env, folder, quiet)
