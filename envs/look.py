@@ -15,14 +15,14 @@ _VISUAL_GROUP = 2
 _View = tuple[tuple[float, float, float], tuple[float, float, float], float]
 _CAMERAS: dict[int, dict[str, _View]] = {
     1: {
-        "front": ((0.93, -1.39, 1.02), (-0.27, 0.06, 0.26), 31),
-        "side": ((-0.03, -1.80, 0.62), (-0.25, 0.0, 0.31), 32),
-        "top": ((-0.3, -0.01, 1.85), (-0.3, 0.0, 0.0), 40),
+        "front": ((0.93, -1.39, 1.02), (-0.27, 0.06, 0.28), 33),
+        "side": ((-0.03, -1.80, 0.62), (-0.25, 0.0, 0.32), 33),
+        "top": ((-0.3, -0.01, 2.1), (-0.3, 0.0, 0.0), 40),
         "overview": ((1.75, -1.7, 1.15), (-0.25, 0.0, 0.0), 40),
     },
     2: {
         "front": ((0.42, -1.83, 1.12), (0.02, -0.02, 0.28), 33),
-        "side": ((0.0, -1.85, 0.62), (0.0, 0.0, 0.37), 32),
+        "side": ((0.0, -1.85, 0.62), (0.0, 0.0, 0.36), 34),
         "top": ((0.0, -0.001, 2.1), (0.0, 0.0, 0.0), 40),
         "overview": ((2.0, -2.3, 1.5), (0.0, 0.0, -0.05), 40),
     },
@@ -79,10 +79,9 @@ def _add_materials(spec: mujoco.MjSpec) -> None:
         height=1536,
     )
     _add_texture(spec, "grain", (0.66, 0.58, 0.48), (0.60, 0.52, 0.42), 0.12)
-    _add_texture(spec, "terrazzo", (0.13, 0.14, 0.16), (0.17, 0.18, 0.20), 0.03)
     # marks stretched along one side look like the grain of wood
     _add_material(spec, "tabletop", texture="grain", texrepeat=(1, 0.06), specular=0.15, shininess=0.3)
-    _add_material(spec, "floor", texture="terrazzo", texrepeat=(2, 2), specular=0.2, shininess=0.4)
+    _add_material(spec, "floor", rgba=(0.135, 0.145, 0.165, 1), specular=0.2, shininess=0.4)
     _add_material(spec, "frame", rgba=(0.10, 0.105, 0.12, 1), specular=0.4, shininess=0.5)
 
 

@@ -1,7 +1,7 @@
 """Off-screen pictures of a scene, with a graphics backend that picks itself.
 
-MuJoCo binds a backend when it is first imported, by MUJOCO_GL alone. Here the context is made directly, so that
-the order of imports does not matter, and what fails is told apart from what was asked for.
+MuJoCo's Python binds a backend when it is first imported, by MUJOCO_GL alone. Here the context is made directly, so
+that the order of imports does not matter, and what fails is told apart from what was asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ from __future__ import annotations
 import atexit
 import os
 import platform
+import sys
+import textwrap
+import warnings
 from collections.abc import Sequence
+from ctypes.util import find_library
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -25,6 +29,7 @@ _SHAPES = {
     "box": mujoco.mjtGeom.mjGEOM_BOX,
     "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
 }
+_LIBRARIES = {"egl": "EGL", "osmesa": "OSMesa"}
 _OFF = ("disable", "disabled", "off", "false", "0")
 _ANY = ("", "enable", "enabled", "on", "true", "1", "glx", "wgl")
 _KNOWN = (*_ANY, *_OFF, "egl", "osmesa", "glfw", "cgl")
@@ -67,7 +72,7 @@ def _candidates() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def choose_backend() -> str:
-    """The name of the first backend that works.
+    """The name of the first backend that works; MUJOCO_GL says so from then on.
 
     Raises:
         RenderingUnavailable: none does.
@@ -77,17 +82,44 @@ def choose_backend() -> str:
         reasons.append(f"MUJOCO_GL names {ASKED_BACKEND!r}, which is none of {', '.join(filter(None, _KNOWN))}")
     for name in _candidates():
         try:
-            gl = _context(name, 16, 16)
-            gl.make_current()
-            # GLFW without a display fails only here
-            mujoco.MjrContext(mujoco.MjModel.from_xml_string("<mujoco/>"), mujoco.mjtFontScale.mjFONTSCALE_50).free()
-            gl.free()
+            _check(name)
         except Exception as error:
-            reasons.append(f"{name}: {' '.join(str(error).split())[:80] or type(error).__name__}")
+            reasons.append(f"{name}: {_reason(name, error)}")
         else:
             return name
     tried = "; ".join(reasons) or "MUJOCO_GL turns it off"
     raise RenderingUnavailable(f"nothing here can draw ({tried}); {_INSTALL}, or unset MUJOCO_GL")
+
+
+def _check(backend: str) -> None:
+    """Open a backend and close it again; where that fails, leave no trace that would hinder the next one."""
+    loaded, variables = set(sys.modules), {name: os.environ.get(name) for name in ("MUJOCO_GL", "PYOPENGL_PLATFORM")}
+    # MuJoCo's library reads it too: without it, it asks EGL for functions once any EGL library has been loaded
+    os.environ["MUJOCO_GL"] = backend
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # GLFW's reason, in terms of its own
+            gl = _context(backend, 16, 16)
+            gl.make_current()
+            # GLFW without a display fails only here
+            mujoco.MjrContext(mujoco.MjModel.from_xml_string("<mujoco/>"), mujoco.mjtFontScale.mjFONTSCALE_50).free()
+            gl.free()
+    except Exception:
+        for name, value in variables.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        for module in set(sys.modules) - loaded:
+            if module.startswith(("OpenGL", f"mujoco.{backend}")):
+                del sys.modules[module]
+        raise
+
+
+def _reason(backend: str, error: Exception) -> str:
+    library = _LIBRARIES.get(backend)
+    if library and not find_library(library):
+        return f"there is no lib{library}"
+    return textwrap.shorten(str(error), 80, placeholder=" ...") or type(error).__name__
 
 
 def _context(backend: str, width: int, height: int) -> Any:

@@ -61,6 +61,13 @@ def test_what_cannot_draw_says_why_and_what_to_install(asked: str, says: str) ->
     assert "apt-get install libegl1" in last
 
 
+def test_a_broken_backend_does_not_hinder_the_next() -> None:
+    done = drawn({"__EGL_VENDOR_LIBRARY_FILENAMES": os.devnull})  # no driver behind EGL, where it is GLVND's
+    words = done.stdout + done.stderr
+    assert "drawn" in words or "osmesa: there is no libOSMesa" in words
+    assert "PYOPENGL_PLATFORM" not in words
+
+
 @pytest.mark.parametrize("camera", ["front", "side", "top", "overview", "arm0/wrist"])
 def test_every_camera_sees_something(env: DuetVectorEnv, camera: str) -> None:
     picture = env.render_world(0, camera, (90, 160))
