@@ -11,7 +11,7 @@ import tyro
 from envs.names import check_name
 from envs.rendering import choose_backend
 from envs.vector import DuetVectorEnv
-from evaluation.cli import FAILED, fail, parse, run_command
+from evaluation.cli import FAILED, check_place, fail, parse, run_command
 from evaluation.evaluate import parse_seeds
 from evaluation.rollout import Act
 from evaluation.run import Run
@@ -47,8 +47,7 @@ def main() -> int:
         seeds = parse_seeds(options.layout_seeds)
         check_name("camera", options.camera, _CAMERAS)
         env, act, actor, out = _scene(options)
-        if not out.resolve().parent.is_dir():
-            raise ValueError(f"there is no folder {out.resolve().parent} to write {out.name} into")
+        check_place(out)
         if out.suffix not in (".mp4", ".gif"):
             raise ValueError(f"a video is written as .mp4 or .gif, not as {out.name!r}")
     except ValueError as error:

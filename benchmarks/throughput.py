@@ -24,7 +24,7 @@ import numpy as np
 from envs.registration import TASK_NAMES, env_id
 from envs.scene import SUBSTEPS, TICK
 from envs.vector import DuetVectorEnv
-from evaluation.cli import fail, parse, run_command
+from evaluation.cli import check_place, fail, parse, run_command
 from evaluation.run import machine, write_json
 
 Block = Callable[[], None]  # one episode of all worlds
@@ -53,6 +53,8 @@ def main() -> int:
     options = parse(Options, __doc__)
     rows = []
     try:
+        if options.json is not None:
+            check_place(options.json)
         for task in options.tasks:
             for num_worlds in options.num_worlds:
                 rows += _measure(task, num_worlds, options)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.cli import FAILED, fail, parse, run_command
+from evaluation.cli import FAILED, check_place, fail, parse, run_command
 from evaluation.evaluate import evaluate
 from evaluation.run import EVALUATION, Run, machine, read_json, write_json
 from evaluation.statistics import wilson_interval
@@ -48,6 +48,11 @@ class Options:
 def main() -> int:
     """Returns the exit code: 0 only when all went well."""
     options = parse(Options, __doc__)
+    try:
+        if options.json is not None:
+            check_place(options.json)
+    except ValueError as error:
+        return fail(error)
     rows = []
     for seed in range(options.seeds):
         folder = options.out / f"{options.task}-{options.algorithm}-{seed}"

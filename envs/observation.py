@@ -107,7 +107,7 @@ def object_parts(arm: int, thing: int, scene: Scene) -> tuple[Part, ...]:
     cube = len(set(spec.max_half_size)) == 1
 
     def heading(world: World) -> Array:
-        turned = spec.symmetry * (world.object_yaw(thing) - scene.arms[arm].base.yaw - world.tool_base_yaw(arm))
+        turned = spec.symmetry * world.object_turn(arm, thing)
         xp = array_namespace(turned)
         return columns(xp.cos(turned), xp.sin(turned))
 

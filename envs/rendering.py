@@ -22,17 +22,13 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from envs import ASKED_BACKEND
+from envs import ASKED_BACKEND, BACKEND_LIBRARIES, BACKENDS, BACKENDS_ANY
 
 _SHAPES = {
     "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
     "box": mujoco.mjtGeom.mjGEOM_BOX,
     "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
 }
-_LIBRARIES = {"egl": "EGL", "osmesa": "OSMesa"}
-_OFF = ("disable", "disabled", "off", "false", "0")
-_ANY = ("", "enable", "enabled", "on", "true", "1", "glx", "wgl")
-_KNOWN = (*_ANY, *_OFF, "egl", "osmesa", "glfw", "cgl")
 _HIDDEN_GROUP = 3  # collision geoms
 _EXTRA_GEOMS = 100  # room for markers
 _INSTALL = "install Mesa's EGL (Debian: apt-get install libegl1 libgl1-mesa-dri) or OSMesa (libosmesa6)"
@@ -57,10 +53,9 @@ class Marker:
 
 def _candidates() -> tuple[str, ...]:
     """Backends in the order in which they are tried: the one that MUJOCO_GL names, or all that could work."""
-    asked = ASKED_BACKEND
-    if asked in ("egl", "osmesa", "glfw", "cgl"):
-        return (asked,)
-    if asked not in _ANY:
+    if ASKED_BACKEND in ("egl", "osmesa", "glfw", "cgl"):
+        return (ASKED_BACKEND,)
+    if ASKED_BACKEND not in BACKENDS_ANY:
         return ()
     if platform.system() == "Darwin":
         return ("cgl", "glfw")
@@ -78,8 +73,8 @@ def choose_backend() -> str:
         RenderingUnavailable: none does.
     """
     reasons = []
-    if ASKED_BACKEND not in _KNOWN:
-        reasons.append(f"MUJOCO_GL names {ASKED_BACKEND!r}, which is none of {', '.join(filter(None, _KNOWN))}")
+    if ASKED_BACKEND not in BACKENDS:
+        reasons.append(f"MUJOCO_GL names {ASKED_BACKEND!r}, which is none of {', '.join(filter(None, BACKENDS))}")
     for name in _candidates():
         try:
             _check(name)
@@ -116,7 +111,7 @@ def _check(backend: str) -> None:
 
 
 def _reason(backend: str, error: Exception) -> str:
-    library = _LIBRARIES.get(backend)
+    library = BACKEND_LIBRARIES.get(backend)
     if library and not find_library(library):
         return f"there is no lib{library}"
     return textwrap.shorten(str(error), 80, placeholder=" ...") or type(error).__name__
@@ -124,7 +119,7 @@ def _reason(backend: str, error: Exception) -> str:
 
 def _context(backend: str, width: int, height: int) -> Any:
     # PyOpenGL fixes its platform when it is first imported
-    if backend in ("egl", "osmesa"):
+    if backend in BACKEND_LIBRARIES:
         os.environ.setdefault("PYOPENGL_PLATFORM", backend)
     return import_module(f"mujoco.{backend}").GLContext(width, height)
 

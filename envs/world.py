@@ -154,6 +154,11 @@ class World:
         return xp.atan2(xp.where(upright, axes[:, 4], axes[:, 3]), xp.where(upright, axes[:, 1], axes[:, 0]))
 
     @_once
+    def object_turn(self, arm: int, thing: int) -> Array:
+        """(N,) rad from the tool's heading to the object's; not wrapped."""
+        return self.object_yaw(thing) - self.scene.arms[arm].base.yaw - self.tool_base_yaw(arm)
+
+    @_once
     def object_half_size(self, thing: int) -> Array:
         """(N, 3) half-sizes along the object's axes."""
         return self.arrays["geom_size"][:, self.scene.objects[thing].geom]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from evaluation.cli import FAILED, fail, parse, run_command
+from evaluation.cli import FAILED, check_place, fail, parse, run_command
 from evaluation.evaluate import evaluate, parse_seeds, text
 from evaluation.run import Run, write_json
 
@@ -30,8 +30,8 @@ def main() -> int:
     try:
         seeds = parse_seeds(options.layout_seeds)
         run = Run.open(options.run)
-        if options.json is not None and not options.json.resolve().parent.is_dir():
-            raise ValueError(f"there is no folder {options.json.resolve().parent} to write {options.json.name} into")
+        if options.json is not None:
+            check_place(options.json)
         result = evaluate(run, seeds)
     except ValueError as error:
         return fail(error)

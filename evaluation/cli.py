@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import tyro
@@ -18,6 +19,17 @@ INTERRUPTED = 130  # exit code after Ctrl-C
 def parse(options: Callable[..., Options], description: str, arguments: Sequence[str] | None = None) -> Options:
     """Options from the command line, one flag for each field; leaves with exit code 2 and a hint otherwise."""
     return tyro.cli(options, description=description, args=arguments)
+
+
+def check_place(path: Path) -> None:
+    """Whether a file can be put there, as far as that is known before the work.
+
+    Raises:
+        ValueError: its folder does not exist.
+    """
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder} to write {path.name} into")
 
 
 def run_command(main: Callable[[], int]) -> NoReturn:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from envs.vector import DuetVectorEnv
+from policies.files import written_whole
 from policies.system1.checkpoint import CheckpointError
 from policies.system1.config import TrainConfig
 from policies.system1.policy import LearnedPolicy
@@ -137,10 +138,9 @@ class Run:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write aside and rename, so that the file is there whole or not at all."""
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(json.dumps(value, indent=2) + "\n")
-    os.replace(aside, path)
+    """Write a json file; it is there whole or not at all."""
+    with written_whole(path) as aside:
+        aside.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,15 +16,18 @@ from PIL import Image, ImageDraw, ImageFont
 from envs.scene import TICK
 from envs.vector import DuetVectorEnv
 from evaluation.rollout import Act
+from policies.files import written_whole
 
 SIZE = (720, 1280)  # (px) height and width
 _FRAMES_PER_SECOND = round(1 / TICK)  # real time
 _LINGER = 18  # (frames) that the end of an episode stays on screen
-_MP4: dict[str, Any] = {"codec": "libx264", "pix_fmt_out": "yuv420p", "quality": 8}
+_MP4: dict[str, Any] = {"codec": "libx264", "pix_fmt_out": "yuv420p", "quality": 8, "output_params": ["-f", "mp4"]}
 _GIF: dict[str, Any] = {  # half the size and rate, for a page; what moves chooses the colours
     "codec": "gif",
     "pix_fmt_out": "pal8",
     "output_params": [
+        "-f",
+        "gif",
         "-filter_complex",
         "[0:v]fps=12.5,scale=640:-1:flags=lanczos,split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse",
     ],
@@ -67,23 +70,15 @@ def film(env: DuetVectorEnv, act: Act, path: Path, layout_seeds: Sequence[int] |
         RenderingUnavailable: nothing here can draw.
         OSError: the file cannot be written.
     """
-    aside = path.with_name(f".{path.stem}.part{path.suffix}")
     height, width = SIZE
     kind = _GIF if path.suffix == ".gif" else _MP4
-    writer = imageio_ffmpeg.write_frames(
-        str(aside), (width, height), fps=_FRAMES_PER_SECOND, macro_block_size=8, ffmpeg_log_level="error", **kind
-    )
-    writer.send(None)
-    outcomes = []
-    try:
-        for seed in layout_seeds:
-            outcomes.append(_film_episode(env, act, int(seed), actor, camera, writer.send))
-        writer.close()
-        os.replace(aside, path)
-    finally:
-        writer.close()
-        aside.unlink(missing_ok=True)
-    return outcomes
+    with written_whole(path) as aside:
+        writer = imageio_ffmpeg.write_frames(
+            str(aside), (width, height), fps=_FRAMES_PER_SECOND, macro_block_size=8, ffmpeg_log_level="error", **kind
+        )
+        with closing(writer):
+            writer.send(None)
+            return [_film_episode(env, act, int(seed), actor, camera, writer.send) for seed in layout_seeds]
 
 
 def _film_episode(

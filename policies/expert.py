@@ -11,7 +11,8 @@ import numpy as np
 from envs.control import MAX_STEP, MAX_TURN
 from envs.geometry import norm, wrap
 from envs.names import check_name
-from envs.task import GRIP_FORCE, TOUCH_FORCE
+from envs.task import TOUCH_FORCE
+from envs.tasks.pick_place import held
 from envs.vector import DuetVectorEnv
 from envs.world import World
 
@@ -58,8 +59,8 @@ def _reach(world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _grasp(world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Way to go, turn and opening that lead to a grasp, and (N,) whether the cube is gripped."""
     to_cube = world.object_from_tool(0, 0).copy()
-    turn = wrap(world.object_yaw(0) - world.scene.arms[0].base.yaw - world.tool_base_yaw(0), np.pi / 2)
-    gripped = world.grip_force(0, 0) > GRIP_FORCE
+    turn = wrap(world.object_turn(0, 0), np.pi / 2)
+    gripped = held(world)
     sideways = np.hypot(to_cube[:, 0], to_cube[:, 1])
     ready = (sideways < _LINED_UP) & (np.abs(turn) < 0.1)
     # stay over a cube until lined up; once the fingers are beside it, small errors no longer matter

@@ -47,7 +47,7 @@ def grasp_progress(world: World) -> dict[str, Stage]:
     # a closed or turned gripper cannot get around the cube, so that opening and turning it are steps on the way
     spare = world.gripper_opening(0) - 2 * world.object_half_size(0)[:, 0]
     opened = xp.clip(spare / _SPARE, 0.0, 1.0)
-    turned = xp.abs(wrap(world.object_yaw(0) - world.scene.arms[0].base.yaw - world.tool_base_yaw(0), 2 * CUBE_YAW))
+    turned = xp.abs(wrap(world.object_turn(0, 0), 2 * CUBE_YAW))
     aligned = 1.0 - turned / CUBE_YAW
     # the last centimetres count only for a gripper that can take them: pressing on the cube from above is no way in
     approach = 0.3 * near(away, 0.01, _FAR) + 0.4 * near(away, 0.01, 0.1) * opened * aligned

@@ -6,7 +6,6 @@ tensors, numbers, strings, lists and dicts, written by `write` and read by `read
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 
+from policies.files import written_whole
 from policies.system1.algorithms import normalizer
 
-_HER_FIELDS = ("actions", "rewards", "dones", "timeouts", "ep_start", "ep_length", "_current_ep_start")
+_HER_FIELDS = ("actions", "rewards", "dones", "timeouts", "ep_start", "ep_length")  # a row for every tick
 
 
 class CheckpointError(ValueError):
@@ -28,19 +28,16 @@ class CheckpointError(ValueError):
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
-    """Write a state aside and rename it, so that a file is there whole or not at all.
+    """Write a state; the file is there whole or not at all.
 
     Raises:
         OSError: it cannot be written.
     """
-    aside = path.with_name(path.name + ".part")
     try:
-        torch.save(_packed(state), aside)
-        os.replace(aside, path)
+        with written_whole(path) as aside:
+            torch.save(_packed(state), aside)
     except RuntimeError as error:  # what PyTorch makes of a full disk
         raise OSError(f"{path} cannot be written ({str(error).splitlines()[0][:100]})") from None
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -151,7 +148,7 @@ def _replay(model: OffPolicyAlgorithm) -> dict[str, Any]:
         "full": buffer.full,
         "observations": {key: values[:filled] for key, values in buffer.observations.items()},
         "next_observations": {key: values[:filled] for key, values in buffer.next_observations.items()},
-        **{name: getattr(buffer, name)[:filled] for name in _HER_FIELDS if name != "_current_ep_start"},
+        **{name: getattr(buffer, name)[:filled] for name in _HER_FIELDS},
         "_current_ep_start": buffer._current_ep_start,
     }
 
@@ -167,8 +164,8 @@ def _set_replay(model: OffPolicyAlgorithm, state: dict[str, Any]) -> None:
         for key, values in saved.items():
             mine[key][: len(values)] = values
     for name in _HER_FIELDS:
-        values = state[name]
-        getattr(buffer, name)[: len(values)] = values
+        getattr(buffer, name)[: len(state[name])] = state[name]
+    buffer._current_ep_start[:] = state["_current_ep_start"]
 
 
 def _statistics(rms: RunningMeanStd | dict[str, RunningMeanStd]) -> dict[str, Any]:

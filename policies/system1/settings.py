@@ -1,4 +1,4 @@
-"""Tuned settings, one table for all tasks and algorithms. Nothing else in the project holds a hyperparameter."""
+"""Tuned settings, one table for all tasks and algorithms. How demonstrations are imitated stands beside that code."""
 
 from __future__ import annotations
 

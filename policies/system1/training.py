@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import signal
 import sys
 import time
@@ -23,6 +22,7 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from envs.vector import DuetVectorEnv
+from policies.files import written_whole
 from policies.system1 import checkpoint
 from policies.system1.algorithms import build, normalizer, set_exploration
 from policies.system1.config import TrainConfig
@@ -80,11 +80,12 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, quiet: bool =
     began = time.monotonic()
     first = config.seed * _STREAMS
     normalizer(model).seed(first)
-    if config.starts or config.demonstrations:
+    imitates = bool(config.demonstrations) and not resume  # a resumed policy has done so
+    if config.starts or imitates:
         shown = demonstrate(env, config.demonstrations or _SHOWN, config.settings().gamma, first + _STREAMS // 2)
         if config.starts:
             env.start_from(shown.starts(config.starts))
-        if config.demonstrations and not resume:
+        if imitates:
             assert isinstance(model, PPO)
             imitate(model, normalizer(model), shown)
     # an aid is part of the cost
@@ -113,7 +114,9 @@ def _go_on(model: BaseAlgorithm, follower: _Follower, folder: Path) -> None:
         checkpoint.load_policy_state(model, checkpoint.read(policy), policy)
         checkpoint.load_training_state(model, state)
         follower.load(state["follower"])
-    except (KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+    except checkpoint.CheckpointError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise checkpoint.CheckpointError(f"{path} does not fit this run's configuration ({error!r:.200})") from None
 
 
@@ -278,9 +281,7 @@ class _Follower(BaseCallback):
         if path.exists():
             with path.open(newline="") as file:
                 rows = [row for row in csv.DictReader(file) if row["steps"] and int(row["steps"]) <= state["steps"]]
-            aside = path.with_name(path.name + ".part")
-            with aside.open("w", newline="") as file:
+            with written_whole(path) as aside, aside.open("w", newline="") as file:
                 writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
                 writer.writeheader()
                 writer.writerows(rows)
-            os.replace(aside, path)
