@@ -54,7 +54,7 @@ def turn(vector: Array, yaw: float) -> Array:
     return columns(c * x - s * y, s * x + c * y, vector[..., 2])
 
 
-def wrap(angle: Array, period: float = 2 * math.pi) -> Array:
+def wrap(angle: Array, period: float | Array = 2 * math.pi) -> Array:
     """`angle` (rad) moved by whole periods into [-period / 2, period / 2)."""
     xp = array_namespace(angle)
     return angle - period * xp.floor(angle / period + 0.5)

@@ -35,7 +35,7 @@ class Layout:
 class Draw:
     """Uniform random numbers for n layouts: row i depends on `seeds[i]` and the task's name alone."""
 
-    _COLUMNS = 64
+    _COLUMNS = 512
 
     def __init__(self, task: str, seeds: Sequence[int] | np.ndarray) -> None:
         salt = zlib.crc32(task.encode())

@@ -102,8 +102,12 @@ def arm_parts(arm: int, scene: Scene, control: str) -> tuple[Part, ...]:
 
 
 def object_parts(arm: int, thing: int, scene: Scene) -> tuple[Part, ...]:
-    """What an arm knows of an object."""
+    """What an arm knows of an object; names begin with the arm where there are several.
+
+    The first arm's also hold what is the same for all of them.
+    """
     spec = scene.objects[thing].spec
+    prefix = f"arm{arm}_" if len(scene.arms) > 1 else ""
     cube = len(set(spec.max_half_size)) == 1
 
     def heading(world: World) -> Array:
@@ -115,14 +119,20 @@ def object_parts(arm: int, thing: int, scene: Scene) -> tuple[Part, ...]:
         return world.object_half_size(thing)[:, 0] if cube else world.object_half_size(thing)
 
     name = spec.name
-    return (
-        Part(f"{name}_from_tool", 3, "m", "base", -2, 2, lambda w: w.object_from_tool(arm, thing)),
-        Part(f"{name}_close_by", 3, "m", "base", -CLOSE_BY, CLOSE_BY, lambda w: w.object_from_tool(arm, thing)),
-        Part(f"{name}_heading", 2, f"cos, sin of {spec.symmetry} yaw", "tool", -1, 1, heading),
-        Part(f"{name}_velocity", 3, "m/s", "base", -5, 5, lambda w: w.turned_to_base(arm, w.object_velocity(thing))),
-        Part(f"{name}_half_size", 1 if cube else 3, "m", "object", 0, 1, half_size),
-        Part(f"{name}_finger_forces", 2, "N", "gripper", 0, 200, lambda w: w.finger_forces(arm, thing)),
-    )
+    parts = [
+        Part(f"{prefix}{name}_from_tool", 3, "m", "base", -2, 2, lambda w: w.object_from_tool(arm, thing)),
+        Part(f"{prefix}{name}_close_by", 3, "m", "base", -CLOSE_BY, CLOSE_BY, lambda w: w.object_from_tool(arm, thing)),
+    ]
+    if spec.symmetry:
+        turns = f"cos, sin of {spec.symmetry} yaw"
+        parts.append(Part(f"{prefix}{name}_heading", 2, turns, "tool", -1, 1, heading))
+    if arm == 0:
+        parts += [
+            Part(f"{name}_velocity", 3, "m/s", "base", -5, 5, lambda w: w.turned_to_base(0, w.object_velocity(thing))),
+            Part(f"{name}_half_size", 1 if cube else 3, "m", "object", 0, 1, half_size),
+        ]
+    forces = Part(f"{prefix}{name}_finger_forces", 2, "N", "gripper", 0, 200, lambda w: w.finger_forces(arm, thing))
+    return (*parts, forces)
 
 
 def table(parts: tuple[Part, ...]) -> str:

@@ -60,14 +60,10 @@ class Physics:
         for k, thing in enumerate(self.scene.objects):
             qpos[worlds, thing.pose] = layout.poses[:, k]
             size, mass = layout.half_sizes[:, k], layout.masses[:, k]
-            self.arrays["geom_size"][worlds, thing.geom] = size
+            self.arrays["geom_size"][worlds, thing.geom] = thing.geom_size(size)
             self.arrays["geom_friction"][worlds, thing.geom, 0] = layout.frictions[:, k]
             self.arrays["body_mass"][worlds, thing.body] = mass
-            # solid box: I_x = m (b^2 + c^2) / 3 with half-sizes b and c
-            squares = size**2
-            self.arrays["body_inertia"][worlds, thing.body] = (
-                (squares[:, (1, 0, 0)] + squares[:, (2, 2, 1)]) * mass[:, None] / 3
-            )
+            self.arrays["body_inertia"][worlds, thing.body] = thing.inertia(size, mass)
         if self.scene.objects:
             self._batch.set_const(worlds)
         self._batch.forward(worlds)

@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.physics import Physics
 from envs.rendering import Marker, SceneRenderer
-from envs.scene import arm_prefix
+from envs.scene import COLOURS, arm_prefix
 from envs.task import Task
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PIXEL_CAMERAS = {"front": "front", "wrist": f"{arm_prefix(0)}wrist"}  # name in observations -> in the scene
 PIXEL_SIZE = 84  # (px) height and width of camera observations
 VIDEO_SIZE = (720, 1280)  # (px) height and width of video frames
-_GOAL_COLOUR = (0.1, 0.8, 0.4, 0.45)
+_GOAL_ALPHA = 0.45
 
 
 class Pictures:
@@ -38,8 +38,11 @@ class Pictures:
 
     def markers(self, world: int) -> list[Marker]:
         """What shows the goal of one world."""
-        goal = self._task.goal_to_draw(self._goals[world])
-        return [Marker("sphere", tuple(goal.position), (goal.half_size,) * 3, _GOAL_COLOUR)]
+        goals = self._task.goals_to_draw(self._goals[world])
+        return [
+            Marker(goal.shape, tuple(goal.position), goal.half_size, (*COLOURS[goal.colour][:3], _GOAL_ALPHA), goal.yaw)
+            for goal in goals
+        ]
 
     def _pose(self, world: int) -> None:
         """Bring what is drawn into the pose of one world."""

@@ -49,6 +49,8 @@ class Marker:
     half_size: tuple[float, ...]
     """(x, y, z) m; a sphere's radius is the first, a cylinder's radius and half-height the first and second."""
     rgba: tuple[float, float, float, float]
+    yaw: float = 0.0
+    """(rad)"""
 
 
 def _candidates() -> tuple[str, ...]:
@@ -208,6 +210,8 @@ def add_markers(scene: mujoco.MjvScene, markers: Sequence[Marker]) -> None:
         size, position = np.array(marker.half_size, dtype=float), np.array(marker.position, dtype=float)
         geom = scene.geoms[scene.ngeom]
         rgba = np.array(marker.rgba, dtype=np.float32)
-        mujoco.mjv_initGeom(geom, _SHAPES[marker.shape], size, position, np.eye(3).ravel(), rgba)
+        c, s = np.cos(marker.yaw), np.sin(marker.yaw)
+        turned = np.array([c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0])
+        mujoco.mjv_initGeom(geom, _SHAPES[marker.shape], size, position, turned, rgba)
         geom.category = mujoco.mjtCatBit.mjCAT_DECOR  # casts no shadow
         scene.ngeom += 1

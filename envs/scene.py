@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
+from envs.geometry import Array, columns
 from envs.look import furnish
 from envs.robots import RobotSpec
 
@@ -19,24 +20,27 @@ TICK = SUBSTEP * SUBSTEPS  # (s) one control step: 25 Hz
 _OBJECT_BIT = 1 << 8
 _ARM_BITS = _OBJECT_BIT - 1
 
-_COLOURS = {  # distinguishable with any colour vision (Okabe and Ito, "Color Universal Design", 2008)
+COLOURS = {  # distinguishable with any colour vision (Okabe and Ito, "Color Universal Design", 2008)
     "orange": (0.90, 0.38, 0.05, 1.0),
     "blue": (0.05, 0.35, 0.70, 1.0),
     "green": (0.02, 0.55, 0.40, 1.0),
     "yellow": (0.92, 0.78, 0.12, 1.0),
+    "pink": (0.80, 0.45, 0.62, 1.0),
 }
 
 
 @dataclass(frozen=True)
 class ObjectSpec:
-    """A box that moves freely. Sizes, masses and frictions are redrawn in every episode by the task."""
+    """A thing that moves freely. Sizes, masses and frictions are redrawn in every episode by the task."""
 
     name: str
     max_half_size: tuple[float, float, float]
     """(m) the largest half-sizes that a task draws; bounding volumes are compiled for these."""
     colour: str = "orange"
     symmetry: int = 4
-    """Turns about the vertical that look the same: 4 for a cube, 2 for a bar."""
+    """Turns about the vertical that look the same: 4 for a cube, 2 for a bar, 0 for a cylinder, where all do."""
+    shape: str = "box"
+    """box, or cylinder: upright, with the radius as its first two half-sizes."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,26 @@ class ObjectIndex:
     """Columns of position (3) and quaternion (4) in qpos."""
     velocity: slice
     """Columns of linear (world frame) and angular (body frame) velocity in qvel."""
+
+    def geom_size(self, half_sizes: np.ndarray) -> np.ndarray:
+        """(n, 3) MuJoCo's size of the geom for (n, 3) half-sizes: of a cylinder, radius and half-height."""
+        if self.spec.shape == "box":
+            return half_sizes
+        return np.column_stack((half_sizes[:, 1:], np.zeros(len(half_sizes))))
+
+    def half_size(self, geom_size: Array) -> Array:
+        """(n, 3) half-sizes along the object's axes, from MuJoCo's size of the geom."""
+        if self.spec.shape == "box":
+            return geom_size
+        return columns(geom_size[:, 0], geom_size[:, 0], geom_size[:, 1])
+
+    def inertia(self, half_sizes: np.ndarray, mass: np.ndarray) -> np.ndarray:
+        """(n, 3) kg m^2 about the object's axes, solid all through."""
+        a, b, c = (half_sizes**2).T
+        if self.spec.shape == "box":  # m (b^2 + c^2) / 3 with half-sizes b and c
+            return (mass * np.stack((b + c, a + c, a + b)) / 3).T
+        across = mass * (a / 4 + c / 3)  # radius^2 / 4 + half-height^2 / 3
+        return np.column_stack((across, across, mass * a / 2))
 
 
 @dataclass(frozen=True)
@@ -155,12 +179,13 @@ def _attach(spec: mujoco.MjSpec, robot: RobotSpec, arm: int) -> None:
 def _add_object(spec: mujoco.MjSpec, thing: ObjectSpec) -> None:
     body = spec.worldbody.add_body(name=thing.name, pos=[0, 0, thing.max_half_size[2]])
     body.add_freejoint(name=thing.name)
+    cylinder = thing.shape == "cylinder"
     body.add_geom(
         name=thing.name,
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        size=thing.max_half_size,
+        type=mujoco.mjtGeom.mjGEOM_CYLINDER if cylinder else mujoco.mjtGeom.mjGEOM_BOX,
+        size=(*thing.max_half_size[1:], 0.0) if cylinder else thing.max_half_size,
         mass=0.1,
-        rgba=_COLOURS[thing.colour],
+        rgba=COLOURS[thing.colour],
         contype=_OBJECT_BIT,
         conaffinity=_OBJECT_BIT | _ARM_BITS,
         priority=1,  # the object's friction counts in every contact, not the larger of the two

@@ -28,24 +28,66 @@ class Goal:
 
     position: np.ndarray
     """(3,) m, world frame."""
-    half_size: float
-    """(m)"""
+    half_size: tuple[float, float, float]
+    """(m) along its own axes; a sphere's radius is the first."""
+    shape: str = "sphere"
+    """sphere or box."""
+    yaw: float = 0.0
+    """(rad)"""
+    colour: str = "green"
+    """As of objects."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What N episodes ask for, as a planner is told: where objects must be, or the tool. World frame."""
+
+    positions: Array
+    """(N, G, 3) m: centres of the first G objects."""
+    yaws: Array
+    """(N, G) rad."""
+    in_air: Array
+    """(N, G) bool: whether the object is held there in the air; else it rests there, let go."""
+    turned: tuple[bool, ...]
+    """For each object, whether its heading counts."""
+    below: tuple[int | None, ...]
+    """For each object, the object that it must rest on; None is the table."""
+    tool: Array | None = None
+    """(N, 3) m: where the tool must be, in a task without objects."""
+
+
+def ball(position: np.ndarray, radius: float) -> Goal:
+    """A goal that is a point with a tolerance."""
+    return Goal(position, (radius,) * 3)
 
 
 class Task(ABC):
     """A task for one batch of worlds. Uses only named measurements and array API functions."""
 
     num_arms: ClassVar[int] = 1
-    objects: ClassVar[tuple[ObjectSpec, ...]] = ()
-    stages: ClassVar[tuple[str, ...]]
+    object_counts: ClassVar[tuple[int, ...]] = ()
+    """Numbers of objects that one may ask for, the usual one first; empty where there is no choice."""
+    objects: tuple[ObjectSpec, ...] = ()
+    stages: tuple[str, ...]
     """Names of the stages in order; the last is success."""
-    goal_size: ClassVar[int]
+    goal_size: int
     """Numbers in a goal."""
-    time_limit: ClassVar[float]
+    time_limit: float
     """(s) an episode ends without success after this."""
 
-    def __init__(self, robot: RobotSpec) -> None:
+    def __init__(self, robot: RobotSpec, num_objects: int | None = None) -> None:
+        """Args:
+            robot: which robot acts.
+            num_objects: one of `object_counts`; None means the usual number.
+
+        Raises:
+            ValueError: the task does not come with this number of objects.
+        """
         self.robot = robot
+        if num_objects is not None and num_objects not in self.object_counts:
+            name, counts = type(self).__name__, ", ".join(map(str, sorted(self.object_counts)))
+            allowed = f"{name} comes with {counts}" if counts else f"the number of {name}'s objects is fixed"
+            raise ValueError(f"num_objects is {num_objects}; {allowed}")
 
     @abstractmethod
     def layout(self, draw: Draw, randomize: bool) -> Layout:
@@ -58,6 +100,10 @@ class Task(ABC):
     @abstractmethod
     def progress(self, world: World, success: Array) -> Progress:
         """Stages done; `success` (N,) bool says where `settled` has lasted for HOLD_TICKS."""
+
+    @abstractmethod
+    def targets(self, world: World) -> Targets:
+        """The goals in the terms that all tasks share."""
 
     @abstractmethod
     def parts(self) -> tuple[Part, ...]:
@@ -80,7 +126,7 @@ class Task(ABC):
         """(...) bool: whether (..., G) goals agree."""
 
     @abstractmethod
-    def goal_to_draw(self, goal: np.ndarray) -> Goal:
+    def goals_to_draw(self, goal: np.ndarray) -> tuple[Goal, ...]:
         """What a picture shows of one world's (G,) goal."""
 
 

@@ -50,6 +50,7 @@ class DuetVectorEnv(VectorEnv):
         reward: `dense` or `sparse`.
         observation: `state`, `goal` or `pixels`.
         control: `cartesian` (tool displacement, yaw and opening) or `joints` (joint displacements and opening).
+        num_objects: how many objects, in tasks that leave a choice; None means the usual number.
         randomize: draw sizes, masses and frictions of objects in every episode; else all are average.
         threads: physics threads; 0 means one for every CPU. The numbers do not depend on it.
         autoreset: begin a new episode in the step that ends one, else the caller resets. The observation and the
@@ -69,6 +70,7 @@ class DuetVectorEnv(VectorEnv):
         reward: str = "dense",
         observation: str = "state",
         control: str = "cartesian",
+        num_objects: int | None = None,
         randomize: bool = True,
         threads: int = 0,
         autoreset: bool = True,
@@ -76,8 +78,8 @@ class DuetVectorEnv(VectorEnv):
     ) -> None:
         self.make_kwargs: dict[str, Any] = {
             "num_envs": num_envs, "task": task, "robot": robot, "reward": reward, "observation": observation,
-            "control": control, "randomize": randomize, "threads": threads, "autoreset": autoreset,
-            "render_mode": render_mode,
+            "control": control, "num_objects": num_objects, "randomize": randomize, "threads": threads,
+            "autoreset": autoreset, "render_mode": render_mode,
         }  # fmt: skip
         check_name("robot", robot, ROBOTS)
         check_name("reward", reward, REWARDS)
@@ -86,7 +88,7 @@ class DuetVectorEnv(VectorEnv):
         if render_mode is not None:
             check_name("render mode", render_mode, self.metadata["render_modes"])
         self.task_name, self.reward_mode, self.observation_mode = task, reward, observation
-        self.task = task_class(task)(ROBOTS[robot])
+        self.task = task_class(task)(ROBOTS[robot], num_objects)
         self.render_mode = render_mode
         self.num_envs = num_envs
         self.metadata = self.metadata | {

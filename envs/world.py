@@ -159,9 +159,21 @@ class World:
         return self.object_yaw(thing) - self.scene.arms[arm].base.yaw - self.tool_base_yaw(arm)
 
     @_once
+    def bar_axis(self, arm: int, thing: int) -> Array:
+        """(N, 3) unit vector along an object's x axis, level, base frame; of its two directions the one away from the
+        arm.
+        """
+        yaw = self.object_yaw(thing) - self.scene.arms[arm].base.yaw
+        xp = array_namespace(yaw)
+        x = xp.cos(yaw)
+        way = xp.where(x >= 0, xp.ones_like(x), -xp.ones_like(x))
+        return columns(way * x, way * xp.sin(yaw), xp.zeros_like(x))
+
+    @_once
     def object_half_size(self, thing: int) -> Array:
         """(N, 3) half-sizes along the object's axes."""
-        return self.arrays["geom_size"][:, self.scene.objects[thing].geom]
+        index = self.scene.objects[thing]
+        return index.half_size(self.arrays["geom_size"][:, index.geom])
 
     @_once
     def object_from_tool(self, arm: int, thing: int) -> Array:

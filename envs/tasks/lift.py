@@ -6,11 +6,12 @@ import numpy as np
 
 from envs.geometry import Array, array_namespace, near
 from envs.layout import Draw, Layout
+from envs.objects import CUBE
 from envs.observation import Part
 from envs.progress import Progress, Stage, climb
-from envs.scene import BASES, ObjectSpec
-from envs.task import STILL_SPEED, Goal, Task, jittered_home
-from envs.tasks.pick_place import CUBE_HALF_SIZE, draw_cube, grasp_progress, held
+from envs.scene import BASES
+from envs.task import STILL_SPEED, Goal, Targets, Task, ball, jittered_home
+from envs.tasks.pick_place import draw_cube, grasp_progress, held
 from envs.world import World
 
 _HEIGHT = (0.10, 0.30)  # (m) of the cube's centre over the table
@@ -20,7 +21,7 @@ _TOLERANCE = 0.02  # (m)
 class Lift(Task):
     """Success: the cube held within 2 cm of the height, at rest, for 0.2 s. Goal: that height (m)."""
 
-    objects = (ObjectSpec("cube", (CUBE_HALF_SIZE[1],) * 3),)
+    objects = (CUBE.spec("cube", "orange"),)
     stages = ("reach", "grasp", "raise", "hold")
     goal_size = 1
     time_limit = 4.0
@@ -49,6 +50,12 @@ class Lift(Task):
             }
         )
 
+    def targets(self, world: World) -> Targets:
+        xp = array_namespace(world.goal)
+        over = xp.concat((world.object_position(0)[:, :2], world.goal), axis=-1)
+        in_air = xp.ones(world.goal.shape, dtype=xp.bool)
+        return Targets(over[:, None], 0.0 * world.goal, in_air, turned=(False,), below=(None,))
+
     def parts(self) -> tuple[Part, ...]:
         def goal_over_cube(world: World) -> Array:
             return world.goal[:, 0] - world.object_position(0)[:, 2]
@@ -70,6 +77,6 @@ class Lift(Task):
     def goal_reached(self, achieved: Array, desired: Array) -> Array:
         return self.goal_distance(achieved, desired) < _TOLERANCE
 
-    def goal_to_draw(self, goal: np.ndarray) -> Goal:
+    def goals_to_draw(self, goal: np.ndarray) -> tuple[Goal, ...]:
         # a height has no place: it is drawn over the middle of the workspace
-        return Goal(np.array([BASES[0].position[0] + 0.5, 0.0, goal[0]]), _TOLERANCE)
+        return (ball(np.array([BASES[0].position[0] + 0.5, 0.0, goal[0]]), _TOLERANCE),)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.geometry import Array, array_namespace, near, wrap
+from envs.geometry import Array, array_namespace, near
 from envs.layout import Draw, Layout
+from envs.object_task import FAR, FIRM_GRIP, TOLERANCE, grasp_stages, holds
+from envs.objects import CUBE, FRICTION
 from envs.observation import CLOSE_BY, Part
 from envs.progress import Progress, Stage, climb
-from envs.scene import BASES, ObjectSpec
-from envs.task import GRIP_FORCE, STILL_SPEED, TOUCH_FORCE, Goal, Task, distance, jittered_home, upright_pose
+from envs.scene import BASES
+from envs.task import STILL_SPEED, TOUCH_FORCE, Goal, Targets, Task, ball, distance, jittered_home, upright_pose
 from envs.world import World
 
-CUBE_HALF_SIZE = (0.018, 0.026)  # (m) the largest still leaves 14 mm to each side of it in the open gripper
-CUBE_MASS = (0.05, 0.30)  # (kg) balsa to hardwood at these sizes
-CUBE_FRICTION = (0.6, 1.2)  # wood on rubber; the weakest still holds ten times the heaviest cube
+CUBE_HALF_SIZE, CUBE_MASS, CUBE_FRICTION = CUBE.half_sizes[0], CUBE.mass, FRICTION
 CUBE_X, CUBE_Y = (0.36, 0.66), (-0.25, 0.25)  # (m) where cubes start, base frame
 CUBE_YAW = np.pi / 4  # (rad) a cube looks the same after a quarter turn
 
 _GOAL_X, _GOAL_Y, _GOAL_Z = (0.36, 0.66), (-0.25, 0.25), (0.10, 0.30)  # (m) base frame; z of goals in the air
 _APART = 0.12  # (m) at least, horizontally, from the cube's start to the goal
-_TOLERANCE = 0.02  # (m)
-_FAR = 0.5  # (m) progress starts here
-_FIRM_GRIP = 35.0  # (N) what a finger can press
-_SPARE = 0.02  # (m) between fingers and cube, both sides together: wide enough to get around it
 
 
 def draw_cube(draw: Draw, randomize: bool) -> tuple[Array, Array, Array, Array]:
@@ -40,26 +36,12 @@ def draw_cube(draw: Draw, randomize: bool) -> tuple[Array, Array, Array, Array]:
 
 def grasp_progress(world: World) -> dict[str, Stage]:
     """The stages that every task with one cube begins with: the tool around the cube, then both fingers on it."""
-    away = world.grasp_distance(0, 0)
-    forces = world.finger_forces(0, 0)
-    xp = array_namespace(away)
-    touching = xp.sum(xp.astype(forces > TOUCH_FORCE, forces.dtype), axis=-1) / 2
-    # a closed or turned gripper cannot get around the cube, so that opening and turning it are steps on the way
-    spare = world.gripper_opening(0) - 2 * world.object_half_size(0)[:, 0]
-    opened = xp.clip(spare / _SPARE, 0.0, 1.0)
-    turned = xp.abs(wrap(world.object_turn(0, 0), 2 * CUBE_YAW))
-    aligned = 1.0 - turned / CUBE_YAW
-    # the last centimetres count only for a gripper that can take them: pressing on the cube from above is no way in
-    approach = 0.3 * near(away, 0.01, _FAR) + 0.4 * near(away, 0.01, 0.1) * opened * aligned
-    return {
-        "reach": Stage(away < 0.015, approach + 0.15 * opened + 0.15 * aligned),
-        "grasp": Stage(held(world), 0.5 * touching),
-    }
+    return grasp_stages(world, 0, 0, CUBE.symmetry, world.grasp_distance(0, 0))
 
 
 def held(world: World) -> Array:
     """(N,) bool: both fingers press on the cube."""
-    return world.grip_force(0, 0) > GRIP_FORCE
+    return holds(world, 0, 0)
 
 
 class PickPlace(Task):
@@ -68,7 +50,7 @@ class PickPlace(Task):
     Goal: centre of the cube (m, world frame), and 1 for a goal in the air, where the gripper holds on, else 0.
     """
 
-    objects = (ObjectSpec("cube", (CUBE_HALF_SIZE[1],) * 3),)
+    objects = (CUBE.spec("cube", "orange"),)
     stages = ("reach", "grasp", "carry", "settle")
     goal_size = 4
     time_limit = 5.0
@@ -96,23 +78,27 @@ class PickPlace(Task):
 
     def settled(self, world: World) -> Array:
         return (
-            (self._goal_distance(world) < _TOLERANCE) & (world.object_speed(0) < STILL_SPEED) & self._hands_right(world)
+            (self._goal_distance(world) < TOLERANCE) & (world.object_speed(0) < STILL_SPEED) & self._hands_right(world)
         )
 
     def progress(self, world: World, success: Array) -> Progress:
         away = self._goal_distance(world)
         xp = array_namespace(away)
         # letting go is graded, since it takes several ticks to loosen a firm grip
-        loosened = 0.5 * near(world.touch_force(0, 0), 0.0, _FIRM_GRIP)
+        loosened = 0.5 * near(world.touch_force(0, 0), 0.0, FIRM_GRIP)
         right = xp.astype(self._hands_right(world), away.dtype)
         right = xp.where(world.goal[:, 3] > 0.5, right, loosened + 0.5 * right)
         return climb(
             grasp_progress(world)
             | {
-                "carry": Stage(away < _TOLERANCE, 0.5 * near(away, 0.0, _FAR) + 0.5 * near(away, 0.0, 0.1)),
+                "carry": Stage(away < TOLERANCE, 0.5 * near(away, 0.0, FAR) + 0.5 * near(away, 0.0, 0.1)),
                 "settle": Stage(success, right * (0.5 + 0.5 * near(world.object_speed(0), 0.0, 0.5))),
             }
         )
+
+    def targets(self, world: World) -> Targets:
+        positions, yaws = world.goal[:, None, :3], 0.0 * world.goal[:, :1]
+        return Targets(positions, yaws, world.goal[:, 3:] > 0.5, turned=(False,), below=(None,))
 
     def parts(self) -> tuple[Part, ...]:
         def goal_from_cube(world: World) -> Array:
@@ -138,7 +124,7 @@ class PickPlace(Task):
 
     def goal_reached(self, achieved: Array, desired: Array) -> Array:
         xp = array_namespace(achieved)
-        return (self.goal_distance(achieved, desired) < _TOLERANCE) & (xp.abs(achieved[..., 3] - desired[..., 3]) < 0.5)
+        return (self.goal_distance(achieved, desired) < TOLERANCE) & (xp.abs(achieved[..., 3] - desired[..., 3]) < 0.5)
 
-    def goal_to_draw(self, goal: np.ndarray) -> Goal:
-        return Goal(goal[:3], _TOLERANCE)
+    def goals_to_draw(self, goal: np.ndarray) -> tuple[Goal, ...]:
+        return (ball(goal[:3], TOLERANCE),)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.geometry import Array, near
+from envs.geometry import Array, array_namespace, near
 from envs.layout import Draw, Layout
 from envs.observation import Part
 from envs.progress import Progress, Stage, climb
 from envs.scene import BASES
-from envs.task import STILL_SPEED, Goal, Task, distance, jittered_home
+from envs.task import STILL_SPEED, Goal, Targets, Task, ball, distance, jittered_home
 from envs.world import World
 
 _X, _Y, _Z = (0.32, 0.68), (-0.3, 0.3), (0.05, 0.40)  # (m) goals, base frame
@@ -45,6 +45,11 @@ class Reach(Task):
             }
         )
 
+    def targets(self, world: World) -> Targets:
+        xp = array_namespace(world.goal)
+        none = xp.zeros((world.goal.shape[0], 0))
+        return Targets(xp.zeros((*none.shape, 3)), none, none > 0, turned=(), below=(), tool=world.goal)
+
     def parts(self) -> tuple[Part, ...]:
         return (
             Part(
@@ -65,5 +70,5 @@ class Reach(Task):
     def goal_reached(self, achieved: Array, desired: Array) -> Array:
         return distance(achieved, desired) < _TOLERANCE
 
-    def goal_to_draw(self, goal: np.ndarray) -> Goal:
-        return Goal(goal, _TOLERANCE)
+    def goals_to_draw(self, goal: np.ndarray) -> tuple[Goal, ...]:
+        return (ball(goal, _TOLERANCE),)

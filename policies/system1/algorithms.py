@@ -8,14 +8,48 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO, SAC, TD3, HerReplayBuffer
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.noise import ActionNoise, NormalActionNoise
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
 from envs.vector import DuetVectorEnv
+from policies.expert import Expert
 from policies.system1.config import TrainConfig
+from policies.system1.demonstrations import NOISE
 from policies.system1.networks import ScheduledGaussianMultiInputPolicy, ScheduledGaussianPolicy
 from policies.system1.settings import OffPolicySettings, PPOSettings, Settings
 from policies.system1.vec_env import SB3VecEnv
+
+
+class Shown(OffPolicyAlgorithm):
+    """The scripted expert, with noise, acts in the first episodes and fills the replay buffer with them."""
+
+    shown_episodes: int
+    """How many."""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the expert still acts."""
+        return self._episode_num < self.shown_episodes
+
+    def _sample_action(
+        self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if not self.is_shown:
+            return super()._sample_action(learning_starts, action_noise, n_envs)
+        actions = Expert(normalizer(self).venv.env).act()  # type: ignore[attr-defined]
+        # Stable-Baselines3 draws from this generator too, and a checkpoint holds its state
+        actions += np.random.normal(0.0, NOISE, actions.shape)  # noqa: NPY002
+        actions = np.clip(actions, -1.0, 1.0).astype(np.float32)
+        return actions, actions
+
+
+class ShownSAC(Shown, SAC):
+    """SAC that begins with the expert's episodes."""
+
+
+class ShownTD3(Shown, TD3):
+    """TD3 that begins with the expert's episodes."""
 
 
 def build(config: TrainConfig, env: DuetVectorEnv, to_train: bool = True) -> BaseAlgorithm:
@@ -78,7 +112,7 @@ def _ppo(config: TrainConfig, settings: PPOSettings, env: DuetVectorEnv) -> PPO:
     )
 
 
-def _off_policy(config: TrainConfig, settings: OffPolicySettings, env: DuetVectorEnv, to_train: bool) -> SAC | TD3:
+def _off_policy(config: TrainConfig, settings: OffPolicySettings, env: DuetVectorEnv, to_train: bool) -> Shown:
     common: dict[str, Any] = {
         "policy": "MultiInputPolicy",
         # rewards of 0 and -1 need no scaling
@@ -97,7 +131,11 @@ def _off_policy(config: TrainConfig, settings: OffPolicySettings, env: DuetVecto
         "seed": config.seed,
         "device": config.device,
     }
+    model: Shown
     if config.algorithm == "sac":
-        return SAC(**common)
-    size = len(env.action_names)
-    return TD3(**common, action_noise=NormalActionNoise(np.zeros(size), np.full(size, 0.2)))
+        model = ShownSAC(**common)
+    else:
+        size = len(env.action_names)
+        model = ShownTD3(**common, action_noise=NormalActionNoise(np.zeros(size), np.full(size, 0.2)))
+    model.shown_episodes = settings.demonstrations
+    return model

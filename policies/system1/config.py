@@ -57,7 +57,7 @@ class TrainConfig:
     starts: float | None = None
     """Share of training episodes that begin at a later state, which the scripted expert passed through."""
     demonstrations: int | None = None
-    """Episodes of the scripted expert that the policy imitates before it learns (ppo); 0 for none."""
+    """Episodes of the scripted expert to begin with: imitated (ppo) or in the replay buffer (sac, td3); 0 for none."""
     randomize: bool = True
     """Draw sizes, masses and frictions of objects in every episode."""
     threads: int = 0
@@ -117,8 +117,8 @@ class TrainConfig:
             raise ValueError(
                 "the expert that shows the task acts in Cartesian control; pass --starts 0 --demonstrations 0"
             )
-        if self.demonstrations and (self.algorithm != "ppo" or self.observation != "state"):
-            raise ValueError("only ppo with state observations imitates demonstrations; pass --demonstrations 0")
+        if self.demonstrations and self.algorithm == "ppo" and self.observation != "state":
+            raise ValueError("ppo imitates demonstrations with state observations only; pass --demonstrations 0")
 
     def make_env(self, **changes: Any) -> DuetVectorEnv:
         """The environment of this (resolved) configuration; `changes` replace its arguments."""

@@ -19,7 +19,7 @@ from policies.expert import Expert
 
 # (standard deviation) added to what the expert does but not to what it says, so that it shows the way back too:
 # Laskey et al. 2017, "DART: Noise injection for robust imitation learning"
-_NOISE = 0.2
+NOISE = 0.2
 _STEP = 0.05  # of a stage: an episode gives a start state whenever it is this much further than ever before
 _EPOCHS = 20
 _BATCH = 512
@@ -68,7 +68,7 @@ def demonstrate(env: DuetVectorEnv, episodes: int, gamma: float, seed: int) -> D
     stages: list[np.ndarray] = []
     while going.any():
         action = expert.act()
-        noisy = np.clip(action + random.normal(0.0, _NOISE, action.shape), -1.0, 1.0)
+        noisy = np.clip(action + random.normal(0.0, NOISE, action.shape), -1.0, 1.0)
         before = observation
         observation, reward, terminated, truncated, infos = own.step(noisy)
         earned = reward if env.reward_mode == "dense" else terminated - 1.0

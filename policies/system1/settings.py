@@ -24,7 +24,8 @@ class Settings:
     starts: float
     """Share of training episodes that begin at a later state which the scripted expert passed through."""
     demonstrations: int
-    """Episodes of the scripted expert that actor and critic imitate before they learn; 0 for none."""
+    """Episodes of the scripted expert, 0 for none: PPO's actor and critic imitate them before they learn, and the
+    others' replay buffer begins with them."""
     observation: str
     """Observation mode of the environment."""
     reward: str
@@ -69,7 +70,7 @@ class OffPolicySettings(Settings):
     gradient_steps: int
     """Updates after every tick of all worlds."""
     learning_starts: int
-    """Environment steps of random actions first."""
+    """Environment steps before the first update; of random actions, where no expert acts."""
     hindsight_goals: int
     """Relabelled transitions for every original one."""
 
@@ -110,7 +111,7 @@ _SAC = OffPolicySettings(
     gamma=0.97,
     net=(128, 128),
     starts=0.5,
-    demonstrations=0,
+    demonstrations=256,
     observation="goal",
     reward="sparse",
     buffer=1_000_000,
@@ -127,9 +128,9 @@ _TUNED: dict[tuple[str, str], Settings] = {
     ("ppo", "Reach"): replace(_PPO, steps=200_000, starts=0.0, demonstrations=64),
     ("ppo", "Lift"): replace(_PPO, steps=400_000),
     ("sac", ""): _SAC,
-    ("sac", "Reach"): replace(_SAC, steps=40_000, starts=0.0),
+    ("sac", "Reach"): replace(_SAC, steps=40_000, starts=0.0, demonstrations=0),
     ("td3", ""): _SAC,
-    ("td3", "Reach"): replace(_SAC, steps=40_000, starts=0.0),
+    ("td3", "Reach"): replace(_SAC, steps=40_000, starts=0.0, demonstrations=0),
 }
 
 ALGORITHMS = tuple(dict.fromkeys(algorithm for algorithm, _ in _TUNED))
@@ -143,6 +144,6 @@ def tuned(algorithm: str, task: str, demonstrations: int | None = None) -> Setti
     """
     check_name("algorithm", algorithm, ALGORITHMS)
     settings = _TUNED.get((algorithm, task)) or _TUNED[algorithm, ""]
-    if demonstrations == 0 and settings.demonstrations:
+    if demonstrations == 0 and settings.demonstrations and algorithm == "ppo":
         return _PPO_ALONE
     return settings

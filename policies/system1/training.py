@@ -24,7 +24,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from envs.vector import DuetVectorEnv
 from policies.files import written_whole
 from policies.system1 import checkpoint
-from policies.system1.algorithms import build, normalizer, set_exploration
+from policies.system1.algorithms import Shown, build, normalizer, set_exploration
 from policies.system1.config import TrainConfig
 from policies.system1.demonstrations import demonstrate, imitate
 
@@ -80,7 +80,8 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, quiet: bool =
     began = time.monotonic()
     first = config.seed * _STREAMS
     normalizer(model).seed(first)
-    imitates = bool(config.demonstrations) and not resume  # a resumed policy has done so
+    # a resumed policy has done so, and an off-policy one takes them into its buffer as it goes
+    imitates = bool(config.demonstrations) and isinstance(model, PPO) and not resume
     if config.starts or imitates:
         shown = demonstrate(env, config.demonstrations or _SHOWN, config.settings().gamma, first + _STREAMS // 2)
         if config.starts:
@@ -189,6 +190,8 @@ class _Follower(BaseCallback):
         set_exploration(self.model, self._config.settings(), self._actions, self.num_timesteps / self._config.steps)
 
     def _on_step(self) -> bool:
+        if isinstance(self.model, Shown) and self.model.is_shown:
+            return True  # what the expert reaches says nothing of the policy
         for info in self.locals["infos"]:
             if "episode" in info and not info["aided"]:
                 self._episodes += 1

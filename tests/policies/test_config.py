@@ -41,7 +41,7 @@ def test_own_values_win_over_tuned_ones() -> None:
         ({"algorithm": "sac", "observation": "state"}, "hindsight goals"),
         ({"observation": "pixels"}, "pixels is not supported"),
         ({"control": "joints"}, "--starts 0 --demonstrations 0"),
-        ({"algorithm": "sac", "demonstrations": 9}, "only ppo"),
+        ({"observation": "goal", "demonstrations": 9}, "state observations only"),
     ],
 )
 def test_a_bad_option_is_refused_with_a_reason(options: dict[str, Any], message: str) -> None:
