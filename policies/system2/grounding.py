@@ -120,11 +120,10 @@ class Ground:
     def name(self, thing: int) -> str:
         return self.scene.scene.objects[thing].spec.name
 
-    def pick(self, arm: int, thing: int) -> list[Step]:
-        """Grasp an object."""
-        command = Command(
-            "pick", thing, grip=self.grip(thing), heading=self._heading(arm, thing), target=self.pose(thing)
-        )
+    def pick(self, arm: int, thing: int, from_here: bool = True) -> list[Step]:
+        """Grasp an object; `from_here` if it lies where it is now, and has not been moved until then."""
+        heading = self._heading(arm, thing) if from_here else 0.0
+        command = Command("pick", thing, grip=self.grip(thing), heading=heading, target=self.pose(thing))
         return [self.step(f"pick {self.name(thing)}", **{f"arm{arm}": command})]
 
     def put(self, arm: int, thing: int, place: Place, from_here: bool, label: str = "place") -> list[Step]:

@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from policies.system2.grounding import Ground, Place
-from policies.system2.plan import Command, Goals, Plan, SceneEstimate, Step
-
-_MET = 0.018  # (m) an object is where it must be
-_TURNED = 0.17  # (rad)
-
-
-def goal_place(scene: SceneEstimate, goals: Goals, thing: int) -> Place:
-    """Where an object must be."""
-    x, y, z = map(float, goals.positions[thing])
-    return Place((x, y, z, float(goals.yaws[thing])), bool(goals.in_air[thing]), goals.turned[thing])
-
-
-def is_met(ground: Ground, thing: int, place: Place) -> bool:
-    """Whether an object is where it must be, and in no hand where it must rest."""
-    x, y, z, yaw = place.pose
-    px, py, pz, now = ground.pose(thing)
-    period = 2 * math.pi / (ground.symmetry[thing] or 1)
-    turned = not place.turned or abs(math.remainder(yaw - now, period)) < _TURNED
-    there = math.dist((x, y, z), (px, py, pz)) < _MET and turned
-    return there and bool(ground.scene.holds[:, thing].any()) == place.in_air
+from policies.system2.plan import Goals, Plan, SceneEstimate, Step
+from policies.system2.symbolic import goal_place, is_there, reach_plan
 
 
 class ScriptedPlanner:
@@ -43,13 +23,13 @@ class ScriptedPlanner:
             # hands first: what is in none of them, but around one's fingers, must be left alone
             around = ground.around(arm)
             if around is not None and (
-                around >= len(goals.positions) or is_met(ground, around, goal_place(scene, goals, around))
+                around >= len(goals.positions) or is_there(ground, around, goal_place(goals, around))
             ):
                 steps.append(ground.back_out(arm, around))
         things = sorted(range(len(goals.positions)), key=lambda k: not scene.holds[:, k].any())
         for thing in things:
-            place = goal_place(scene, goals, thing)
-            if place.in_air or not is_met(ground, thing, place):
+            place = goal_place(goals, thing)
+            if place.in_air or scene.holds[:, thing].any() or not is_there(ground, thing, place):
                 steps += self._bring(ground, thing, place)
         return Plan(tuple(steps))
 
@@ -78,7 +58,7 @@ class ScriptedPlanner:
                 steps += ground.pass_on(arm, takers[0], thing, place.pose, held)
             else:
                 middle = Place((0.0, max(-0.2, min(0.2, (here[1] + place.pose[1]) / 2)), place.pose[2], 0.0))
-                steps += ground.put(arm, thing, middle, held) + ground.pick(takers[0], thing)
+                steps += ground.put(arm, thing, middle, held) + ground.pick(takers[0], thing, False)
             arm, held = takers[0], False
         return steps + (ground.present if place.in_air else ground.put)(
             arm, thing, place, *(() if place.in_air else (held,))

@@ -1,0 +1,93 @@
+"""System 1 under commands: what one arm observes, and the reward for doing what it is told."""
+
+from __future__ import annotations
+
+import numpy as np
+from gymnasium import spaces
+
+from envs.geometry import near
+from envs.observation import CLOSE_BY
+from policies.commands import CARRY, HOLD, PICK, PLACE, REACH, RELEASE, SKILLS, Actors
+
+# The observation of one arm, in order: name, size, bounds. Base frame of the arm; m, m/s, rad and N.
+PARTS: tuple[tuple[str, int, float], ...] = (
+    ("tool_position", 3, 2.0),
+    ("tool_heading", 2, 1.0),  # cos, sin
+    ("tool_velocity", 3, 5.0),
+    ("gripper_opening", 1, 0.1),
+    ("gripper_speed", 1, 5.0),
+    ("gripper_lead", 1, 0.1),
+    ("target_lead", 3, 1.0),
+    ("target_turn", 1, 4.0),
+    ("skill", len(SKILLS), 1.0),  # one of them is 1
+    ("has_object", 1, 1.0),
+    ("way", 3, 2.0),  # what is left for the command: of the tool (reach, pick, release) or of the object
+    ("way_close_by", 3, CLOSE_BY),
+    ("turn", 2, 1.0),  # sin, and 1 - cos
+    ("object_from_tool", 3, 2.0),
+    ("object_close_by", 3, CLOSE_BY),
+    ("object_velocity", 3, 5.0),
+    ("object_half_size", 3, 1.0),
+    ("object_finger_forces", 2, 200.0),
+)
+_BOUNDS = np.concatenate([np.full(size, bound) for _, size, bound in PARTS])
+
+LOST = -25.0  # reward for losing the object: worse than any way of going on
+_FAR = 0.5  # (m) progress starts here
+_SPARE = 0.02  # (m) between fingers and object, both sides together: wide enough to get around it
+_FIRM_GRIP = 35.0  # (N) what a finger can press
+
+
+def space() -> spaces.Box:
+    """Of one arm's observation."""
+    return spaces.Box(-_BOUNDS.astype(np.float32), _BOUNDS.astype(np.float32))
+
+
+def observe(actors: Actors) -> np.ndarray:
+    """(N * A, S) float32: the arms of the first world, then those of the next."""
+    skills = (actors.commands.skill[..., None] == np.arange(len(SKILLS))).astype(float)
+    present = actors.has_object.astype(float)[..., None]
+    parts = (
+        actors.tool,
+        np.stack((np.cos(actors.yaw), np.sin(actors.yaw)), axis=-1),
+        actors.velocity,
+        np.stack((actors.opening, actors.opening_speed, actors.squeeze), axis=-1),
+        actors.lead,
+        actors.yaw_lead[..., None],
+        skills,
+        present,
+        actors.way,
+        actors.way,
+        np.stack((np.sin(actors.turn), 1.0 - np.cos(actors.turn)), axis=-1),
+        present * actors.object,
+        present * actors.object,
+        present * actors.object_velocity,
+        present * actors.half_size,
+        present * actors.forces,
+    )
+    flat = np.concatenate(parts, axis=-1)
+    flat = flat.reshape(-1, flat.shape[-1])
+    return np.minimum(np.maximum(flat, -_BOUNDS), _BOUNDS).astype(np.float32)
+
+
+def progress(actors: Actors) -> np.ndarray:
+    """(N, A) in [0, 1]: how near each arm is to having done what it is told. The reward is this minus 1."""
+    aligned = 1.0 - np.minimum(np.abs(actors.turn) / (np.pi / 2), 1.0)
+    close = 0.5 * near(actors.away, 0.005, _FAR) + 0.5 * near(actors.away, 0.005, 0.1)
+    moved = close * (0.7 + 0.3 * aligned)
+    spare = actors.opening - 2 * actors.half_size[..., 1]
+    opened = np.clip(spare / _SPARE, 0.0, 1.0)
+    touching = (actors.forces > 0.05).sum(axis=-1) / 2
+    # the last centimetres count only for a gripper that can take them
+    around = 0.3 * near(actors.away, 0.01, _FAR) + 0.4 * near(actors.away, 0.01, 0.1) * opened * aligned
+    around += 0.15 * opened + 0.15 * aligned
+    firm = np.minimum(actors.grip_force / 8.0, 1.0)
+    picked = np.where((actors.away < 0.02) | actors.held, 0.6 + 0.2 * touching + 0.2 * firm, 0.6 * around)
+    loose = near(actors.touch_force, 0.0, _FIRM_GRIP)
+    let_go = np.where(actors.touch_force < 0.05, 0.6 + 0.4 * near(actors.away, 0.0, 0.12), 0.5 * loose)
+    kept = np.where(actors.has_object, moved * actors.held, moved)
+    skill = actors.commands.skill
+    return np.select(
+        [skill == s for s in (REACH, PICK, CARRY, PLACE, RELEASE, HOLD)],
+        [moved, picked, moved * actors.held, moved, let_go, kept],
+    )
