@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,9 @@ from envs.rendering import choose_backend
 from envs.vector import DuetVectorEnv
 from evaluation.cli import FAILED, check_place, fail, parse, run_command
 from evaluation.evaluate import parse_seeds
-from evaluation.rollout import Act
 from evaluation.run import Run
-from evaluation.video import film
-from policies.expert import Expert
+from evaluation.video import Shot, film
+from policies.agents import Agent, ExpertAgent, SingleAgent
 
 _POLICIES = ("random", "zero", "expert")
 _CAMERAS = ("front", "side", "top", "overview", "arm0/wrist")
@@ -32,8 +33,10 @@ class Options:
     """Task, for a policy that is not learned."""
     policy: str | None = None
     """random, zero or expert (which None means)."""
+    objects: int | None = None
+    """How many objects, in tasks that leave a choice."""
     layout_seeds: str = "0:5"
-    """A:B for one episode on each layout with a seed from A to B - 1."""
+    """A:B for one episode on each layout with a seed from A to B - 1; of each task that the run has learned."""
     camera: str = "front"
     """front, side, top, overview or arm0/wrist."""
     out: Path | None = None
@@ -46,7 +49,7 @@ def main() -> int:
     try:
         seeds = parse_seeds(options.layout_seeds)
         check_name("camera", options.camera, _CAMERAS)
-        env, act, actor, out = _scene(options)
+        shots, actor, out = _scene(options, seeds)
         check_place(out)
         if out.suffix not in (".mp4", ".gif"):
             raise ValueError(f"a video is written as .mp4 or .gif, not as {out.name!r}")
@@ -54,41 +57,45 @@ def main() -> int:
         return fail(error)
     try:
         choose_backend()
-        outcomes = film(env, act, out, seeds, actor, options.camera)
+        outcomes = film(shots, out, actor, options.camera)
     except (RuntimeError, OSError) as error:  # no backend, no encoder, no room
         return fail(error, FAILED)
-    finally:
-        env.close()
-    for seed, success in zip(seeds, outcomes, strict=True):
+    for seed, success in zip(cycle(seeds), outcomes, strict=False):
         print(f"layout seed {seed}: {'success' if success else 'failed'}")
     print(f"video  {out}")
     return 0
 
 
-def _scene(options: Options) -> tuple[DuetVectorEnv, Act, str, Path]:
-    """The world, who acts in it, how they are called, and where the film goes."""
+def _scene(options: Options, seeds: np.ndarray) -> tuple[Iterable[Shot], str, Path]:
+    """The episodes, who acts in them, and where the film goes."""
     if options.run is not None:
-        if options.task is not None or options.policy is not None:
-            raise ValueError("a run has a task and a policy of its own; leave out --task and --policy, or the run")
+        if options.task is not None or options.policy is not None or options.objects is not None:
+            raise ValueError(
+                "a run has a task and a policy of its own; leave out --task, --policy and --objects, or the run"
+            )
         run = Run.open(options.run)
-        learned = run.policy()
+        run.policy()  # it is damaged now or never
         name = f"video-{options.camera.replace('/', '-')}-{options.layout_seeds.replace(':', '-')}.mp4"
-        env = run.make_env(num_envs=1, autoreset=False)
-        return env, learned.act, f"{run.config.algorithm} policy", options.out or run.folder / name
+        return run.shots(seeds), run.actor, options.out or run.folder / name
     if options.task is None:
         raise ValueError("name a run folder, or a task with --task")
     policy = check_name("policy", options.policy or "expert", _POLICIES)
-    env = DuetVectorEnv(1, task=options.task, autoreset=False)
+    env = DuetVectorEnv(1, task=options.task, num_objects=options.objects, autoreset=False)
     out = options.out or Path(f"{options.task}-{policy}.mp4")
+    agent = _agent(policy, env)
+    actor = "scripted expert" if policy == "expert" else f"{policy} policy"
+    return [Shot(env, agent, int(seed)) for seed in seeds], actor, out
+
+
+def _agent(policy: str, env: DuetVectorEnv) -> Agent:
     if policy == "expert":
-        expert = Expert(env)
-        return env, lambda _: expert.act(), "scripted expert", out
+        return ExpertAgent()
     shape = env.action_space.shape
     assert shape is not None
     if policy == "zero":
-        return env, lambda _: np.zeros(shape), "zero policy", out
+        return SingleAgent(lambda _: np.zeros(shape))
     random = np.random.default_rng(0)
-    return env, lambda _: random.uniform(-1.0, 1.0, shape), "random policy", out
+    return SingleAgent(lambda _: random.uniform(-1.0, 1.0, shape))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def main() -> int:
             choose_backend()
         except RenderingUnavailable as error:
             print(f"There will be no video: {error}", flush=True)
-    print(f"Training {run.config.algorithm} on {run.config.task} into {run.folder}", flush=True)
+    print(f"Training {run.actor} on {run.config.task} into {run.folder}", flush=True)
     try:
         train(run.config, run.folder, resume=options.resume is not None)
     except Interrupted:
@@ -78,9 +77,8 @@ def _run(options: Options) -> Run:
 
 
 def _finish(run: Run) -> int:
-    policy = run.policy()
     seeds = np.arange(FIRST_SEED, FIRST_SEED + run.config.episodes)
-    result = evaluate(run, seeds, policy)
+    result = evaluate(run, seeds)
     write_json(run.folder / EVALUATION, result)
     print(f"\n{text(result)}")
     print(f"trained in {result['train_seconds'] / 60:.1f} minutes, {result['train_steps']:,} steps\n")
@@ -88,8 +86,7 @@ def _finish(run: Run) -> int:
     code = 0
     if run.config.video:
         try:
-            with closing(run.make_env(num_envs=1, autoreset=False)) as env:
-                film(env, policy.act, run.folder / VIDEO, seeds[:_VIDEO_EPISODES], f"{run.config.algorithm} policy")
+            film(run.shots(seeds[: max(1, _VIDEO_EPISODES // len(run.config.tasks))]), run.folder / VIDEO, run.actor)
             print(f"video       {run.folder / VIDEO}")
         except (RuntimeError, OSError) as error:  # no backend, no encoder, no room
             code = fail(f"no video: {error} (or train with --no-video)", FAILED)

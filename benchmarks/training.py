@@ -31,6 +31,8 @@ class Options:
 
     task: str = "PickPlace"
     """Task to learn."""
+    system: str = "single"
+    """single or dual."""
     algorithm: str = "ppo"
     """Algorithm to learn with."""
     seeds: int = 5
@@ -55,7 +57,8 @@ def main() -> int:
         return fail(error)
     rows = []
     for seed in range(options.seeds):
-        folder = options.out / f"{options.task}-{options.algorithm}-{seed}"
+        kind = options.algorithm if options.system == "single" else options.system
+        folder = options.out / f"{options.task}-{kind}-{seed}"
         if not (folder / EVALUATION).exists():
             command = [
                 sys.executable,
@@ -64,6 +67,8 @@ def main() -> int:
                 options.task,
                 "--algorithm",
                 options.algorithm,
+                "--system",
+                options.system,
             ]
             command += ["--seed", str(seed), "--out", str(folder), "--no-video"]
             command += [] if options.steps is None else ["--steps", str(options.steps)]
@@ -81,7 +86,7 @@ def _row(run: Run, with_curve: bool) -> dict[str, Any]:
     curve = []
     for path in sorted((run.folder / CHECKPOINTS).glob("*.pt")) if with_curve else []:
         policy = run.policy(path)
-        success = evaluate(run, _CURVE_SEEDS, policy)["success_rate"]
+        success = evaluate(run, _CURVE_SEEDS, policy=policy)["success_rate"]
         curve.append({"steps": policy.steps, "seconds": round(policy.seconds, 1), "success_rate": success})
     reached = next((point for point in curve if point["success_rate"] >= _MARK), None)
     return result | {

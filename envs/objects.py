@@ -75,7 +75,8 @@ class Area:
 def spread(draw: Draw, areas: Sequence[Area], arms: Array | None = None) -> Array:
     """(n, len(areas), 2) places (m, world frame), one in each area, apart from each other.
 
-    `arms` (n, len(areas)) says in whose base frame an area is; None means the first arm's for all. Each place is the first of several candidates that is clear of those before it, or the clearest.
+    `arms` (n, len(areas)) says in whose base frame an area is; None means the first arm's for all. Each place is the
+    first of several candidates that is clear of those before it, or the clearest.
     """
     rows = np.arange(len(draw))
     chosen = np.zeros((len(draw), 0, 2))

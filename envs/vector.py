@@ -289,6 +289,16 @@ class DuetVectorEnv(VectorEnv):
         kept = {"final_obs": final, "_final_obs": mask, "final_info": infos, "_final_info": mask.copy()}
         return begun | terms | kept
 
+    @property
+    def layout_seeds(self) -> np.ndarray:
+        """(num_envs,) of the episodes that are going on."""
+        return self._counters["layout_seed"].copy()
+
+    @property
+    def ticks(self) -> np.ndarray:
+        """(num_envs,) since the episodes began."""
+        return self._counters["tick"].copy()
+
     def world(self) -> World:
         """Measurements of all worlds as they are now."""
         return World(self.scene, self._arrays)

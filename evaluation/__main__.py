@@ -7,9 +7,13 @@ from pathlib import Path
 
 import tyro
 
+from envs.names import check_name
+from envs.registration import TASK_NAMES
 from evaluation.cli import FAILED, check_place, fail, parse, run_command
-from evaluation.evaluate import evaluate, parse_seeds, text
+from evaluation.evaluate import Setting, evaluate, parse_seeds, text
 from evaluation.run import Run, write_json
+
+_MOST_LATENCY = 60.0  # (s)
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,26 @@ class Options:
     """Run folder."""
     layout_seeds: str = "0:300"
     """A:B for the layouts with the seeds from A to B - 1."""
+    task: str | None = None
+    """Another task than it was trained on."""
+    objects: int | None = None
+    """Another number of objects, in tasks that leave a choice."""
+    planner: str | None = None
+    """Another System 2, for a dual system."""
+    latency: float = 0.0
+    """(s) of System 2."""
+    knock: bool = False
+    """Knock an object out of the gripper once in every episode, and count the recoveries."""
     json: Path | None = None
     """File to write the result to."""
+
+
+def _setting(options: Options) -> Setting:
+    if options.task is not None:
+        check_name("task", options.task, TASK_NAMES)
+    if not 0 <= options.latency <= _MOST_LATENCY:
+        raise ValueError(f"latency must be from 0 to {_MOST_LATENCY:g} s, not {options.latency:g}")
+    return Setting(options.task, options.objects, options.planner, options.latency, options.knock)
 
 
 def main() -> int:
@@ -32,7 +54,7 @@ def main() -> int:
         run = Run.open(options.run)
         if options.json is not None:
             check_place(options.json)
-        result = evaluate(run, seeds)
+        result = evaluate(run, seeds, _setting(options))
     except ValueError as error:
         return fail(error)
     print(text(result))

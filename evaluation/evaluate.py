@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
 from envs.layout import EVALUATION_SEEDS
+from evaluation.perturbations import Knock
 from evaluation.rollout import roll_out
 from evaluation.run import Run
+from evaluation.statistics import wilson_interval
 from policies.system1.policy import LearnedPolicy
 
 FIRST_SEED = 0  # the evaluation at the end of a training names the layouts from here on
@@ -30,30 +33,81 @@ def parse_seeds(text: str) -> np.ndarray:
     return np.arange(int(first), int(stop))
 
 
-def evaluate(run: Run, layout_seeds: np.ndarray, policy: LearnedPolicy | None = None) -> dict[str, Any]:
-    """Roll the run's last policy out, without exploration, on the layouts of these seeds.
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What a run is evaluated on, where that is not what it was trained on."""
+
+    task: str | None = None
+    """Another task."""
+    objects: int | None = None
+    """Another number of objects."""
+    planner: str | None = None
+    """Another System 2."""
+    latency: float = 0.0
+    """(s) of System 2."""
+    knock: bool = False
+    """Whether an object is knocked out of the gripper once in every episode."""
+
+
+def evaluate(
+    run: Run, layout_seeds: np.ndarray, setting: Setting | None = None, policy: LearnedPolicy | None = None
+) -> dict[str, Any]:
+    """Roll the run's last policy, or the one given, out without exploration on the layouts of these seeds.
 
     Returns:
-        What `evaluation.json` holds.
+        What `evaluation.json` holds. For a mixture of tasks the counts are over all of them, each with these layout
+        seeds, and `tasks` holds the results one by one.
+
+    Raises:
+        ValueError: the policy cannot act there.
     """
+    setting = setting or Setting()
     policy = policy or run.policy()
-    parts = []
-    for batch in np.array_split(layout_seeds, -(-len(layout_seeds) // _LARGEST_BATCH)):
-        env = run.make_env(num_envs=len(batch), autoreset=False)
-        parts.append(roll_out(env, policy.act, batch))
-        env.close()
-    episodes = parts[0].joined(parts[1:])
-    return {
-        "task": run.config.task,
-        "system": "single",
+    names = run.config.tasks if setting.task is None else (setting.task,)
+    results = {name: _evaluate_task(run, policy, layout_seeds, name, setting) for name in names}
+    head = {
+        "task": run.config.task if setting.task is None else setting.task,
+        "system": run.config.system,
         "algorithm": run.config.algorithm,
+        "planner": setting.planner or run.config.planner,
         "seed": run.config.seed,
-        **episodes.summary(),
+    }
+    tail = {
         "layout_seeds": f"{int(layout_seeds[0])}:{int(layout_seeds[-1]) + 1}",
-        "failed_layout_seeds": episodes.layout_seeds[~episodes.success].tolist(),
         "train_seconds": round(policy.seconds, 1),
         "train_steps": policy.steps,
+        "actor_steps": policy.actor_steps,
     }
+    if len(results) == 1:
+        return head | next(iter(results.values())) | tail
+    episodes, successes = (sum(r[key] for r in results.values()) for key in ("episodes", "successes"))
+    low, high = wilson_interval(successes, episodes)
+    counts = {"episodes": episodes, "successes": successes, "success_rate": successes / episodes}
+    stages = {name: r["successes"] for name, r in results.items()}
+    pooled = counts | {"wilson_low": low, "wilson_high": high, "stage_counts": stages, "tasks": results}
+    return head | pooled | tail
+
+
+def _evaluate_task(
+    run: Run, policy: LearnedPolicy, layout_seeds: np.ndarray, task: str, setting: Setting
+) -> dict[str, Any]:
+    changes: dict[str, Any] = {"task": task, "autoreset": False}
+    if setting.objects is not None or task != run.config.task:
+        changes["num_objects"] = setting.objects
+    parts = []
+    for batch in np.array_split(layout_seeds, -(-len(layout_seeds) // _LARGEST_BATCH)):
+        env = run.make_env(num_envs=len(batch), **changes)
+        agent = run.agent(policy, env, setting.planner, setting.latency)
+        parts.append(roll_out(env, agent, batch, Knock() if setting.knock else None))
+        env.close()
+    episodes = parts[0].joined(parts[1:])
+    result = episodes.summary() | {"objects": len(env.scene.objects)}
+    result |= {"failed_layout_seeds": episodes.layout_seeds[~episodes.success].tolist()}
+    if run.config.system == "dual":
+        result |= episodes.planning()
+    if setting.knock:
+        result |= episodes.recovery()
+    return result
 
 
 def text(result: dict[str, Any]) -> str:
@@ -62,8 +116,19 @@ def text(result: dict[str, Any]) -> str:
         f"{result['task']}: {result['successes']} of {result['episodes']} unseen layouts solved, "
         f"{result['success_rate']:.1%} (95 % interval {result['wilson_low']:.1%} to {result['wilson_high']:.1%})"
     ]
-    reached = ", ".join(f"{name} {count}" for name, count in result["stage_counts"].items())
-    lines.append(f"stages reached: {reached}")
-    if result["mean_seconds_to_success"] is not None:
+    for one in result.get("tasks", {}).items():
+        lines.append(f"  {one[0]}: {one[1]['successes']} of {one[1]['episodes']} "
+                     f"({one[1]['wilson_low']:.1%} to {one[1]['wilson_high']:.1%})")  # fmt: skip
+    if "tasks" not in result:
+        reached = ", ".join(f"{name} {count}" for name, count in result["stage_counts"].items())
+        lines.append(f"stages reached: {reached}")
+    if result.get("mean_seconds_to_success") is not None:
         lines.append(f"mean time to success: {result['mean_seconds_to_success']:.1f} s")
+    if result.get("recovery_rate") is not None:
+        lines.append(
+            f"recovered from {result['recovery_rate']:.1%} of {result['knocked']} knocks "
+            f"({result['recovery_low']:.1%} to {result['recovery_high']:.1%})"
+        )
+    if result.get("no_plan"):
+        lines.append(f"ended without a plan: {result['no_plan']}")
     return "\n".join(lines)

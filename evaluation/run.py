@@ -9,20 +9,27 @@ import platform
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from envs.scene import TICK
 from envs.vector import DuetVectorEnv
+from evaluation.video import Shot
+from policies.agents import Agent, DualAgent, SingleAgent
 from policies.files import written_whole
 from policies.system1.checkpoint import CheckpointError
 from policies.system1.config import TrainConfig
 from policies.system1.policy import LearnedPolicy
 from policies.system1.training import RESUME, last_checkpoint
+from policies.system2.planners import make_planner
 
-VERSION = 1  # of the folder's format
+VERSION = 2  # of the folder's format
 CONFIG, EVALUATION, VIDEO, MACHINE = "config.json", "evaluation.json", "video.mp4", "machine.json"
 _ROOM = 200 * 2**20  # (bytes) a run needs: checkpoints, logs and a video, with room to spare
 _PACKAGES = ("duet", "mujoco", "gymnasium", "stable-baselines3", "torch", "numpy")
@@ -52,7 +59,8 @@ class Run:
             raise RunError("there is no CUDA device here; pass --device cpu or auto")
         if folder is None:
             stamp = time.strftime("%Y%m%d-%H%M%S")
-            folder = Path("runs") / f"{config.task}-{config.algorithm}-seed{config.seed}-{stamp}"
+            name = config.algorithm if config.system == "single" else config.system
+            folder = Path("runs") / f"{config.task}-{name}-seed{config.seed}-{stamp}"
         try:
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise RunError(
@@ -68,7 +76,7 @@ class Run:
         if free < _ROOM:
             raise RunError(f"the disk of {folder} has {free >> 20} MiB free; a run needs {_ROOM >> 20} MiB")
         run = cls(folder, config, config.settings().as_dict())
-        values = {"version": VERSION, "system": "single", "settings": config.settings().as_dict()}
+        values = {"version": VERSION, "settings": config.settings().as_dict()}
         write_json(folder / CONFIG, values | dataclasses.asdict(config))
         write_json(folder / MACHINE, machine())
         return run
@@ -88,7 +96,6 @@ class Run:
             raise RunError(f"{folder} is not a run of Duet: it has no {CONFIG}")
         values = read_json(path)
         found = values.pop("version", None)
-        values.pop("system", None)
         settings = values.pop("settings", None)
         if found != VERSION:
             raise RunError(f"{folder} has the format {found!r}; this version of Duet reads {VERSION}")
@@ -114,6 +121,43 @@ class Run:
             return LearnedPolicy.load(self.config, path)
         except CheckpointError as error:
             raise RunError(str(error)) from None
+
+    def agent(
+        self, policy: LearnedPolicy, env: DuetVectorEnv, planner: str | None = None, latency: float = 0.0
+    ) -> Agent:
+        """Who acts in `env`: the policy, alone or under its planner or the one that is named, `latency` s late.
+
+        Raises:
+            RunError: the policy cannot act there.
+            UnknownName: there is no such planner.
+        """
+        if self.config.system == "dual":
+            ticks = round(latency / TICK)
+            return DualAgent(make_planner(planner or str(self.config.planner)), policy.act, latency=(ticks, ticks))
+        if planner is not None or latency:
+            raise RunError(f"{self.folder} is a single system; it has no planner")
+        own, there = policy.observation_space, env.single_observation_space
+        if own != there:
+            raise RunError(
+                f"the policy of {self.folder} observes {own.shape} numbers; "
+                f"{env.task_name} with {len(env.scene.objects)} objects has {there.shape}"
+            )
+        return SingleAgent(policy.act)
+
+    @property
+    def actor(self) -> str:
+        """Who acts, in a few words."""
+        if self.config.system == "single":
+            return f"{self.config.algorithm} policy"
+        return f"System 1 under the {self.config.planner} planner"
+
+    def shots(self, layout_seeds: Sequence[int] | np.ndarray) -> Iterator[Shot]:
+        """Episodes of each of the run's tasks on these layouts, to film."""
+        policy = self.policy()
+        for task in self.config.tasks:
+            with closing(self.make_env(task=task, num_envs=1, autoreset=False)) as env:
+                for seed in layout_seeds:
+                    yield Shot(env, self.agent(policy, env), int(seed))
 
     def make_env(self, **changes: Any) -> DuetVectorEnv:
         """The environment that the run trained in; `changes` replace its arguments."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from envs.scene import TICK
 from envs.vector import DuetVectorEnv
-from evaluation.rollout import Act
+from policies.agents import Agent
+from policies.commands import SKILLS
 from policies.files import written_whole
 
 SIZE = (720, 1280)  # (px) height and width
@@ -47,19 +48,28 @@ class Caption:
     stage: int
     """Stages done."""
     stages: tuple[str, ...]
+    commands: tuple[str, ...] = ()
+    """What System 2 commands, line by line."""
     verdict: str = ""
     """`success`, `failed`, or nothing while the episode lasts."""
 
 
-def film(env: DuetVectorEnv, act: Act, path: Path, layout_seeds: Sequence[int] | np.ndarray, actor: str,
-         camera: str = "front") -> list[bool]:  # fmt: skip
-    """Film one episode on each layout, one after the other.
+@dataclass(frozen=True)
+class Shot:
+    """One episode of a film."""
+
+    env: DuetVectorEnv
+    """One world that does not reset by itself."""
+    agent: Agent
+    layout_seed: int
+
+
+def film(shots: Iterable[Shot], path: Path, actor: str, camera: str = "front") -> list[bool]:
+    """Film episodes one after the other.
 
     Args:
-        env: one world that does not reset by itself.
-        act: observations -> actions.
+        shots: the episodes.
         path: of the mp4, or gif; written aside and renamed.
-        layout_seeds: which layouts.
         actor: who acts, as written on the frames.
         camera: name of a camera of the scene.
 
@@ -78,29 +88,41 @@ def film(env: DuetVectorEnv, act: Act, path: Path, layout_seeds: Sequence[int] |
         )
         with closing(writer):
             writer.send(None)
-            return [_film_episode(env, act, int(seed), actor, camera, writer.send) for seed in layout_seeds]
+            return [_film_episode(shot, actor, camera, writer.send) for shot in shots]
 
 
-def _film_episode(
-    env: DuetVectorEnv, act: Act, seed: int, actor: str, camera: str, write: Callable[[np.ndarray], object]
-) -> bool:
-    observation, infos = env.reset(options={"layout_seeds": [seed]})
+def _film_episode(shot: Shot, actor: str, camera: str, write: Callable[[np.ndarray], object]) -> bool:
+    env, agent = shot.env, shot.agent
+    observation, infos = env.reset(options={"layout_seeds": [shot.layout_seed]})
+    agent.begin(env)
 
     def frame(verdict: str = "") -> np.ndarray:
+        seconds, stage = int(infos["tick"][0]) * TICK, int(infos["stage"][0])
         caption = Caption(
-            env.task_name, actor, seed, int(infos["tick"][0]) * TICK, int(infos["stage"][0]), env.task.stages, verdict
+            env.task_name, actor, shot.layout_seed, seconds, stage, env.task.stages, _commands(agent), verdict
         )
         return captioned(env.render_world(0, camera, SIZE), caption)
 
     write(frame())
     while True:
-        observation, _, terminated, truncated, infos = env.step(act(observation))
+        observation, _, terminated, truncated, infos = env.step(agent.act(observation))
         if terminated[0] or truncated[0]:
             last = frame("success" if terminated[0] else "failed")
             for _ in range(_LINGER):
                 write(last)
             return bool(terminated[0])
         write(frame())
+
+
+def _commands(agent: Agent) -> tuple[str, ...]:
+    """What System 2 has told the arms: the step of its plan, and the skill of each arm."""
+    if agent.runtime is None:
+        return ()
+    steps, at = agent.runtime.plan_of(0)
+    if at >= len(steps):
+        return ("plan done",)
+    skills = (f"arm {arm}: {SKILLS[skill]}" for arm, skill in enumerate(agent.runtime.commands.skill[0]))
+    return (f"{at + 1}/{len(steps)}  {steps[at].label}", *skills)
 
 
 @lru_cache(maxsize=8)
@@ -126,6 +148,12 @@ def captioned(picture: np.ndarray, caption: Caption) -> np.ndarray:
     draw.text(at(44, 82), caption.actor, font=font(20), fill=_FAINT)
     draw.text(at(44, 108), f"layout seed {caption.layout_seed}", font=font(18), fill=_FAINT)
     draw.text(at(384, 40), f"{caption.seconds:.1f} s", font=font(30), fill=_INK, anchor="ra")
+    if caption.commands:
+        draw.rounded_rectangle(
+            (*at(24, 152), *at(404, 168 + 30 * len(caption.commands))), radius=14 * unit, fill=_PANEL
+        )
+        for line, text in enumerate(caption.commands):
+            draw.text(at(44, 160 + 30 * line), text, font=font(20), fill=_FAINT if line else _INK)
     _draw_ladder(draw, caption, unit)
     if caption.verdict:
         good = caption.verdict == "success"

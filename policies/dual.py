@@ -2,42 +2,49 @@
 
 System 1 never waits. It acts on the commands that are in force; a plan arrives `latency` ticks after the moment
 that it was made from, and until then the old plan goes on. Between plans the runtime steps through the one that it
-has, as commands are done.
+has, as commands are done. Time is counted in ticks alone, so the same seed gives the same episode on any machine.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from envs.scene import TICK
 from envs.vector import DuetVectorEnv
 from envs.world import World
-from policies.commands import HOLD, NOTHING, SKILLS, Actors, Commands, to_base
-from policies.system2.plan import Plan, Planner, Step, estimates
+from policies.commands import HOLD, NOTHING, RELEASE, SKILLS, Actors, Commands, to_base
+from policies.system2.plan import Command, Goals, Plan, Planner, SceneEstimate, Step, estimates
 
 RATE = 2.5  # (Hz) of System 2
-TIME_TO_LIVE = 10.0  # (s)
+TIME_TO_LIVE = 10.0  # (s) of commands
 _LOST_TICKS = 4  # an object counts as lost when no finger has held it for so long
-_CALM_TICKS = 8  # at least, between two calls of System 2 because something happened
+_CALM_TICKS = 8  # at least, between two calls of System 2 by an arm that has nothing left to do
+_PATIENCE = 5.0  # (s, wall clock) an answer that took longer is thrown away
+_COUNTS = ("tick", "version", "at", "called", "calls", "replans", "expired", "faults", "latency")
 
 
-@dataclass
-class _Message:
+@dataclass(frozen=True)
+class Message:
     """A plan on its way."""
 
     due: int
+    """(tick)"""
     plan: Plan
     observed: float
+    """(s) time of the observation that it was made from."""
     version: int
-    """Of the plan that was in force at the moment that it was made from."""
+    """Of the plan that was in force then."""
     changed: bool
     """Whether it differs from that one."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Events:
     """What happened to the commands at one tick; (N, A) bool."""
 
@@ -50,10 +57,17 @@ class Events:
 class DualRuntime:
     """Runs a planner over the worlds of an environment, and says which command is in force for every arm.
 
+    A planner that has `begin(env, worlds, layout_seeds)` is told when episodes begin; one whose `once` is true is
+    asked then, and never again.
+
     Attributes:
         commands: in force.
         actors: what the arms see of themselves and of these commands.
+        seen: the same of the last tick, with the commands that were in force during it.
         no_plan: (N,) why the planner found no plan for a world; empty where it did.
+        counts: (N,) each: `calls` of System 2, `replans` (another plan came into force), `expired` commands, `faults`
+            of the planner (it raised, answered nonsense or took too long), and others.
+        plan_seconds: wall time of every call of System 2 so far.
     """
 
     def __init__(
@@ -61,121 +75,155 @@ class DualRuntime:
         env: DuetVectorEnv,
         planner: Planner,
         rate: float = RATE,
-        latency: int = 0,
+        latency: tuple[int, int] = (0, 0),
         time_to_live: float = TIME_TO_LIVE,
     ) -> None:
         """Args:
         env: whose worlds are acted in. The runtime reads them and never steps them.
         planner: System 2.
         rate: (Hz) of System 2, besides the calls because something happened.
-        latency: (ticks) from the moment that a plan is made from until it is in force.
+        latency: (ticks) from the moment that a plan is made from until it is in force: drawn from this range, both
+            ends included, for every episode.
         time_to_live: (s) of commands.
         """
         self._env, self._planner = env, planner
-        self._scene, self._count = env.scene, len(env.scene.arms)
+        self._scene, self._arms = env.scene, range(len(env.scene.arms))
         self._period = max(1, round(1 / (rate * TICK)))
         self._latency, self._time_to_live = latency, time_to_live
-        n = env.num_envs
-        self.commands = Commands.holding(n, self._count)
+        n, a = env.num_envs, len(self._arms)
+        self.commands = Commands.holding(n, a)
         self.actors: Actors
+        self.seen: Actors
         self.no_plan: list[str] = [""] * n
+        self.counts = {name: np.zeros(n, dtype=np.int64) for name in _COUNTS}
+        self.plan_seconds: list[float] = []
         self._plans: list[tuple[Step, ...]] = [()] * n
-        self._version = np.zeros(n, dtype=int)
-        self._at = np.zeros(n, dtype=int)
-        self._finished = np.zeros((n, self._count), dtype=bool)
-        self._mail: list[deque[_Message]] = [deque() for _ in range(n)]
-        self._tick = np.zeros(n, dtype=int)
-        self._missing = np.zeros((n, self._count), dtype=int)
-        self._called = np.zeros(n, dtype=int)
-        self.calls = np.zeros(n, dtype=int)
-        self.replans = np.zeros(n, dtype=int)
-        self.expired = np.zeros(n, dtype=int)
+        self._finished = np.zeros((n, a), dtype=bool)
+        self._missing = np.zeros((n, a), dtype=np.int64)
+        self._mail: list[deque[Message]] = [deque() for _ in range(n)]
 
     # What is in force
 
-    def step_of(self, world: int) -> Step | None:
-        """The step of the plan that a world is in; None when the plan is finished."""
-        steps, at = self._plans[world], self._at[world]
-        return steps[at] if at < len(steps) else None
-
     def plan_of(self, world: int) -> tuple[tuple[Step, ...], int]:
-        """The steps in force in a world, and which of them is being done."""
-        return self._plans[world], int(self._at[world])
+        """The steps in force in a world, and the number of the one being done."""
+        return self._plans[world], int(self.counts["at"][world])
+
+    def step_of(self, world: int) -> Step | None:
+        """The step that a world is in; None when the plan is finished."""
+        steps, at = self.plan_of(world)
+        return steps[at] if at < len(steps) else None
 
     @property
     def command_age(self) -> np.ndarray:
         """(N, A) s since the observation behind each command."""
-        return self._tick[:, None] * TICK - self.commands.observed
+        return self.counts["tick"][:, None] * TICK - self.commands.observed
 
     # Episodes
 
     def begin(self, worlds: np.ndarray) -> None:
         """Episodes have begun in some worlds (indices): plan for them. The first plan is there at once."""
-        for i in worlds:
+        for i in worlds.tolist():
             self._mail[i].clear()
             self._plans[i], self.no_plan[i] = (), ""
-        for counts in (self._at, self._tick, self._called, self.calls, self.replans, self.expired):
+        for counts in self.counts.values():
             counts[worlds] = 0
-        self._finished[worlds] = False
-        self._missing[worlds] = 0
+        self._finished[worlds], self._missing[worlds] = False, 0
+        seeds = self._env.layout_seeds[worlds]
+        low, high = self._latency
+        for i, seed in zip(worlds.tolist(), seeds.tolist(), strict=True):
+            self.counts["latency"][i] = low if low == high else np.random.default_rng(seed).integers(low, high + 1)
+        if hasattr(self._planner, "begin"):
+            self._planner.begin(self._env, worlds, seeds)
         world = self._env.world()
-        self._call(worlds, world.take(worlds), latency=0)
+        for i in worlds.tolist():
+            self._halt(i, world)
+        self._call(worlds, world.take(worlds), first=True)
         self._receive(worlds, world)
         self.actors = Actors(self._scene, world, self.commands)
 
     def update(self) -> Events:
         """The worlds have moved by one tick: complete commands, call System 2, take its answers."""
-        world = self._env.world()
-        self._tick += 1
-        actors = Actors(self._scene, world, self.commands)
-        self.seen = actors
-        old_skill, old_thing = self.commands.skill.copy(), self.commands.thing.copy()
-        done = actors.done()
-        self._missing = (self._missing + 1) * actors.lost()
+        world, counts = self._env.world(), self.counts
+        counts["tick"] += 1
+        self.seen = Actors(self._scene, world, self.commands)
+        skills, things = self.commands.skill.copy(), self.commands.thing.copy()
+        done = self.seen.done()
+        self._missing = (self._missing + 1) * self.seen.lost()
         lost = self._missing == _LOST_TICKS
         self._finished |= done
-        holding = self.commands.skill == HOLD
+        holding = skills == HOLD
         over = (self._finished | holding).all(axis=1) & ~holding.all(axis=1)
-        late = self.command_age > self.commands.time_to_live
         for i in np.flatnonzero(over).tolist():
-            self._at[i] += 1
+            counts["at"][i] += 1
             self._command(i, world)
         for i in np.flatnonzero(done.any(axis=1) & ~over).tolist():
-            self._rest(i, np.flatnonzero(done[i]))
-        for i in np.flatnonzero(late.any(axis=1)).tolist():
-            self.expired[i] += 1
+            self._rest(i)
+        for i in np.flatnonzero((self.command_age > self.commands.time_to_live).any(axis=1)).tolist():
+            counts["expired"][i] += 1
             self._halt(i, world)
-        # System 2: by its clock, and when something happened
-        waited = self._tick - self._called
-        idle = np.array([at >= len(steps) for at, steps in zip(self._at, self._plans, strict=True)])
-        wanted = (waited >= self._period) | lost.any(axis=1) | (idle & (waited >= _CALM_TICKS))
-        callers = np.flatnonzero(wanted)
-        if len(callers):
-            self._call(callers, world.take(callers), self._latency)
+        if not getattr(self._planner, "once", False):
+            # by its clock, and when something happened
+            waited = counts["tick"] - counts["called"]
+            idle = counts["at"] >= np.array([len(steps) for steps in self._plans])
+            wanted = (waited >= self._period) | lost.any(axis=1) | (idle & (waited >= _CALM_TICKS))
+            callers = np.flatnonzero(wanted)
+            if len(callers):
+                self._call(callers, world.take(callers))
         self._receive(np.arange(self._env.num_envs), world)
         self.actors = Actors(self._scene, world, self.commands)
-        replaced = (old_skill != self.commands.skill) | (old_thing != self.commands.thing)
+        replaced = (skills != self.commands.skill) | (things != self.commands.thing)
         return Events(done, lost, replaced)
 
     # System 2
 
-    def _call(self, worlds: np.ndarray, world: World, latency: int) -> None:
+    def _call(self, worlds: np.ndarray, world: World, first: bool = False) -> None:
         """Ask the planner for plans of `worlds`, which are all that `world` measures, and put them into the mail."""
-        self.calls[worlds] += 1
-        self._called[worlds] = self._tick[worlds]
-        plans = [self._planner.plan(*estimate) for estimate in estimates(self._scene, self._env.task, world)]
-        plans = self._trimmed(plans, world)
-        for i, plan in zip(worlds, plans, strict=True):
-            rest = self._plans[i][self._at[i] :]
+        counts = self.counts
+        counts["calls"][worlds] += 1
+        counts["called"][worlds] = counts["tick"][worlds]
+        answers = [self._ask(*seen) for seen in estimates(self._scene, self._env.task, world, worlds.tolist())]
+        plans = self._trimmed([answer or Plan(()) for answer in answers], world)
+        for i, answer, plan in zip(worlds.tolist(), answers, plans, strict=True):
+            if answer is None:
+                counts["faults"][i] += 1
+                continue
+            rest = self._plans[i][counts["at"][i] :]
             changed = [s.signature for s in rest] != [s.signature for s in plan.steps]
-            due, observed = int(self._tick[i]) + latency, self._tick[i] * TICK
-            self._mail[i].append(_Message(due, plan, observed, int(self._version[i]), changed))
+            now = int(counts["tick"][i])
+            due = now if first else now + int(counts["latency"][i])
+            self._mail[i].append(Message(due, plan, now * TICK, int(counts["version"][i]), changed))
+
+    def _ask(self, scene: SceneEstimate, goals: Goals) -> Plan | None:
+        """The planner's plan; None if it failed in any way, so that what is in force stays."""
+        began = time.perf_counter()
+        try:
+            plan = self._planner.plan(scene, goals)
+        except Exception:  # whatever a stranger's planner does, the arms go on
+            return None
+        finally:
+            self.plan_seconds.append(time.perf_counter() - began)
+        return None if self.plan_seconds[-1] > _PATIENCE or not self._is_sound(plan) else plan
+
+    def _is_sound(self, plan: Any) -> bool:
+        """Whether a plan is one: commands for all arms, of skills and objects that there are, with finite numbers."""
+        count = len(self._scene.objects)
+        return isinstance(plan, Plan) and all(
+            len(step.commands) == len(self._arms)
+            and all(
+                c.skill in SKILLS
+                and NOTHING <= c.thing < count
+                and len(c.target) == 4
+                and all(map(math.isfinite, (*c.target, c.grip, c.heading)))
+                for c in step.commands
+            )
+            for step in plan.steps
+        )
 
     def _trimmed(self, plans: list[Plan], world: World) -> list[Plan]:
-        """The plans without leading steps that are done already."""
+        """The plans without the leading steps that are done already."""
         at = np.zeros(len(plans), dtype=int)
         while True:
-            commands = Commands.holding(len(plans), self._count)
+            commands = Commands.holding(len(plans), len(self._arms))
             for j, plan in enumerate(plans):
                 if at[j] < len(plan.steps):
                     self._write(commands, j, plan.steps[at[j]])
@@ -186,44 +234,44 @@ class DualRuntime:
             at += done
 
     def _receive(self, worlds: np.ndarray, world: World) -> None:
-        for i in worlds:
+        for i in worlds.tolist():
             mail = self._mail[i]
-            while mail and mail[0].due <= self._tick[i]:
+            while mail and mail[0].due <= self.counts["tick"][i]:
                 self._adopt(i, mail.popleft(), world)
 
-    def _adopt(self, i: int, message: _Message, world: World) -> None:
-        steps, at = self._plans[i], self._at[i]
+    def _adopt(self, i: int, message: Message, world: World) -> None:
+        steps, at = self.plan_of(i)
         now, new = [s.signature for s in steps[at:]], [s.signature for s in message.plan.steps]
         self.no_plan[i] = message.plan.no_plan
-        current = message.version == self._version[i]
-        rest = new[len(new) - len(now) :] == now
-        if now == new or (rest and now and not (current and message.changed)):
+        current = message.version == self.counts["version"][i]
+        under_way = bool(now) and new[len(new) - len(now) :] == now
+        if now == new or (under_way and not (current and message.changed)):
             # it says what is under way already: it brings new numbers alone
             self._plans[i] = steps[:at] + message.plan.steps[len(new) - len(now) :]
             self._command(i, world, message.observed, anew=False)
         elif message.changed:
-            self.replans[i] += bool(at or steps)
-            self._version[i] += 1
-            self._plans[i], self._at[i] = message.plan.steps, 0
+            self.counts["replans"][i] += len(steps) > 0
+            self.counts["version"][i] += 1
+            self.counts["at"][i] = 0
+            self._plans[i] = message.plan.steps
             self._command(i, world, message.observed)
 
     # Commands
 
     def _command(self, i: int, world: World, observed: float | None = None, anew: bool = True) -> None:
         """Put the step that world i is in into force."""
-        step = self.step_of(i)
         if anew:
-            self._finished[i] = False
-            self._missing[i] = 0
+            self._finished[i], self._missing[i] = False, 0
+        step = self.step_of(i)
         if step is None:
-            self._halt(i, world)
+            if anew:
+                self._halt(i, world)
             return
-        finished = self._finished[i].copy()
         self._write(self.commands, i, step)
         if observed is not None:
             self.commands.observed[i] = observed
         self.commands.time_to_live[i] = self._time_to_live
-        self._rest(i, np.flatnonzero(finished))
+        self._rest(i)
 
     def _write(self, commands: Commands, i: int, step: Step) -> None:
         for arm, command in enumerate(step.commands):
@@ -234,17 +282,50 @@ class DualRuntime:
             commands.target[i, arm] = to_base(self._scene, arm, np.array(command.target))
             commands.turned[i, arm] = command.turned
 
-    def _rest(self, i: int, arms: np.ndarray) -> None:
+    def _rest(self, i: int) -> None:
         """Arms that are done before the others of the step keep what they have, where they brought it."""
-        keeps = self.commands.skill[i, arms] != SKILLS.index("release")
-        self.commands.skill[i, arms[keeps]] = HOLD
+        resting = self._finished[i] & (self.commands.skill[i] != RELEASE)
+        self.commands.skill[i, resting] = HOLD
 
     def _halt(self, i: int, world: World) -> None:
         """All arms of world i stop where they are, with what they hold."""
-        for arm in range(self._count):
+        for arm in self._arms:
             self.commands.skill[i, arm] = HOLD
             self.commands.thing[i, arm] = NOTHING
-            place = np.append(world.tool_base_position(arm)[i], world.tool_base_yaw(arm)[i])
-            self.commands.target[i, arm] = place
+            self.commands.target[i, arm] = (*world.tool_base_position(arm)[i], world.tool_base_yaw(arm)[i])
             self.commands.turned[i, arm] = True
             self.commands.time_to_live[i, arm] = np.inf
+
+    # State
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that the future of the commands depends on, as plain values and arrays."""
+        return {
+            "commands": {name: values.copy() for name, values in vars(self.commands).items()},
+            "counts": {name: values.copy() for name, values in self.counts.items()},
+            "finished": self._finished.copy(),
+            "missing": self._missing.copy(),
+            "no_plan": list(self.no_plan),
+            "plans": [asdict(Plan(steps)) for steps in self._plans],
+            "mail": [[asdict(message) for message in mail] for mail in self._mail],
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `get_state` returned; the environment has been set to its own state of that moment."""
+        for name, values in state["commands"].items():
+            getattr(self.commands, name)[:] = values
+        for name, values in state["counts"].items():
+            self.counts[name][:] = values
+        self._finished[:], self._missing[:] = state["finished"], state["missing"]
+        self.no_plan = list(state["no_plan"])
+        self._plans = [_plan(saved).steps for saved in state["plans"]]
+        self._mail = [deque(Message(**m | {"plan": _plan(m["plan"])}) for m in mail) for mail in state["mail"]]
+        self.actors = Actors(self._scene, self._env.world(), self.commands)
+
+
+def _plan(saved: dict[str, Any]) -> Plan:
+    def command(values: dict[str, Any]) -> Command:
+        return Command(**values | {"target": tuple(values["target"])})
+
+    steps = (Step(tuple(command(c) for c in step["commands"]), step["label"]) for step in saved["steps"])
+    return Plan(tuple(steps), saved["no_plan"])

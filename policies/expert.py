@@ -1,20 +1,23 @@
-"""A scripted System 1: the yardstick for learned policies, and a source of demonstrations.
+"""The expert of every task: the yardstick for learned policies, and a source of demonstrations.
 
-It has no memory: what it does follows from what it sees at this tick, so it can take over anywhere and picks up
-again what it dropped.
+Tasks with one arm and one cube have an expert of their own, without a memory: what it does follows from what it sees at
+this tick. In all others the symbolic planner commands a scripted System 1. Both can take over anywhere, and pick up
+again what they dropped.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from envs.control import MAX_STEP, MAX_TURN
+from envs.control import MAX_STEP, MAX_TURN, CartesianController
 from envs.geometry import norm, wrap
-from envs.names import check_name
 from envs.task import TOUCH_FORCE
 from envs.tasks.pick_place import held
 from envs.vector import DuetVectorEnv
 from envs.world import World
+from policies.dual import DualRuntime
+from policies.scripted import scripted_actions
+from policies.system2.symbolic import SymbolicPlanner
 
 _OPEN, _CLOSED = 1.0, -1.0
 _HOVER = 0.09  # (m) the tool passes this high over a cube before it descends, and over the table with one
@@ -26,21 +29,23 @@ _GAIN = 0.6  # share of the remaining way asked for in a tick; the servos lag tw
 
 
 class Expert:
-    """Acts in every one-armed task with Cartesian control. `act` gives (num_worlds, 5) actions.
+    """Acts in every task with Cartesian control. `act` gives (num_worlds, A) actions; call it once a tick.
 
     Raises:
         ValueError: the environment has another action space.
     """
 
     def __init__(self, env: DuetVectorEnv) -> None:
-        if env.action_names != ("dx", "dy", "dz", "dyaw", "opening"):
-            raise ValueError("the expert acts with one arm in Cartesian control; make the environment with these")
+        if env.controller.arm_action != CartesianController.arm_action:
+            raise ValueError("the expert acts in Cartesian control; make the environment with control='cartesian'")
         self._env = env
-        check_name("expert for the task", env.task_name, EXPERTS)
-        self._act = EXPERTS[env.task_name]
+        self._act = EXPERTS.get(env.task_name)
+        self._runtime: DualRuntime | None = None
 
     def act(self) -> np.ndarray:
         """Actions for the worlds as they are now."""
+        if self._act is None:
+            return self._commanded()
         world = self._env.world()
         way, turn, opening = self._act(world)
         lead = world.arrays["target_position"][:, 0] - world.tool_base_position(0)
@@ -49,6 +54,17 @@ class Expert:
         # shorten a long step without turning it
         action[:, :3] /= np.maximum(1.0, np.abs(action[:, :3]).max(axis=1, keepdims=True))
         return np.clip(action, -1.0, 1.0)
+
+    def _commanded(self) -> np.ndarray:
+        n = self._env.num_envs
+        begun = np.flatnonzero(self._env.ticks == 0)
+        if self._runtime is None:
+            self._runtime, begun = DualRuntime(self._env, SymbolicPlanner()), np.arange(n)
+        elif len(begun) < n:
+            self._runtime.update()
+        if len(begun):
+            self._runtime.begin(begun)
+        return scripted_actions(self._runtime.actors).reshape(n, -1)
 
 
 def _reach(world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -100,4 +116,5 @@ def _pick_place(world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return way, np.where(gripped | rest, 0.0, turn), opening
 
 
-EXPERTS = {"Reach": _reach, "Lift": _lift, "PickPlace": _pick_place}  # task -> way to go, turn and opening
+# task -> way to go, turn and opening, where one arm needs no plan
+EXPERTS = {"Reach": _reach, "Lift": _lift, "PickPlace": _pick_place}

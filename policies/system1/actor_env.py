@@ -17,7 +17,8 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 from envs.scene import TICK
 from envs.vector import DuetVectorEnv
 from policies.dual import DualRuntime
-from policies.system1.commanded import LOST, observe, progress, space
+from policies.scripted import scripted_actions
+from policies.system1.commanded import LOST, disturbance, observe, progress, space
 
 
 class ActorVecEnv(VecEnv):
@@ -34,8 +35,8 @@ class ActorVecEnv(VecEnv):
         self._arms = [len(env.scene.arms) for env, _ in self.groups]
         self._sizes = [env.num_envs * arms for (env, _), arms in zip(self.groups, self._arms, strict=True)]
         self.render_mode = None
-        self.arm_action = tuple(self.groups[0][0].controller.arm_action)
-        super().__init__(sum(self._sizes), space(), spaces.Box(-1.0, 1.0, (len(self.arm_action),), np.float32))
+        self.action_names = tuple(self.groups[0][0].controller.arm_action)
+        super().__init__(sum(self._sizes), space(), spaces.Box(-1.0, 1.0, (len(self.action_names),), np.float32))
         self.num_worlds = sum(env.num_envs for env, _ in self.groups)
         self.returns = np.zeros(self.num_worlds)
         self._seed: int | None = None
@@ -67,7 +68,7 @@ class ActorVecEnv(VecEnv):
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         rewards, dones = np.zeros(self.num_envs, dtype=np.float32), np.zeros(self.num_envs, dtype=bool)
         first_actor = first_world = 0
-        for (env, runtime), arms, size in zip(self.groups, self._arms, self._sizes, strict=True):
+        for (env, runtime), size in zip(self.groups, self._sizes, strict=True):
             mine = slice(first_actor, first_actor + size)
             worlds = slice(first_world, first_world + env.num_envs)
             actions = self._actions[mine].reshape(env.num_envs, -1)
@@ -86,11 +87,12 @@ class ActorVecEnv(VecEnv):
     ) -> tuple[np.ndarray, np.ndarray]:
         """One tick of one group, whose actors are numbered from `first` on. Returns rewards and ends, (N * A,)."""
         arms = len(env.scene.arms)
+        commands = runtime.commands.copy()
         _, reward, success, truncated, world_infos = env.step(actions)
         returns += reward
         events = runtime.update()
         over = success | truncated
-        gain = progress(runtime.seen) - 1.0 + LOST * events.lost
+        gain = progress(runtime.seen) - 1.0 + LOST * events.lost - disturbance(env.world(), commands)[:, None]
         ended = events.done | events.lost | success[:, None]
         cut = (events.replaced | over[:, None]) & ~ended
         done = (ended | cut).reshape(-1)
@@ -117,6 +119,11 @@ class ActorVecEnv(VecEnv):
             env.reset(options={"reset_mask": over})
             runtime.begin(np.flatnonzero(over))
         return gain.reshape(-1), done
+
+    def scripted_actions(self) -> np.ndarray:
+        """(num_envs, A) what the scripted System 1 would do now."""
+        size = len(self.action_names)
+        return np.concatenate([scripted_actions(runtime.actors).reshape(-1, size) for _, runtime in self.groups])
 
     def close(self) -> None:
         for env, _ in self.groups:

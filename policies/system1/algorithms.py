@@ -12,8 +12,8 @@ from stable_baselines3.common.noise import ActionNoise, NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
-from envs.vector import DuetVectorEnv
 from policies.expert import Expert
+from policies.system1.actor_env import ActorVecEnv
 from policies.system1.config import TrainConfig
 from policies.system1.demonstrations import NOISE
 from policies.system1.networks import ScheduledGaussianMultiInputPolicy, ScheduledGaussianPolicy
@@ -52,19 +52,20 @@ class ShownTD3(Shown, TD3):
     """TD3 that begins with the expert's episodes."""
 
 
-def build(config: TrainConfig, env: DuetVectorEnv, to_train: bool = True) -> BaseAlgorithm:
+def build(config: TrainConfig, worlds: SB3VecEnv | ActorVecEnv, to_train: bool = True) -> BaseAlgorithm:
     """A model with fresh weights for a resolved configuration, in its normalised environment.
 
     Args:
         config: resolved.
-        env: the worlds to learn in, or any world of the same spaces.
+        worlds: to learn in, or any of the same spaces.
         to_train: else memory for learning is not taken.
     """
     settings = config.settings()
     if isinstance(settings, PPOSettings):
-        return _ppo(config, settings, env)
+        return _ppo(config, settings, worlds)
     assert isinstance(settings, OffPolicySettings)
-    return _off_policy(config, settings, env, to_train)
+    assert isinstance(worlds, SB3VecEnv)
+    return _off_policy(config, settings, worlds, to_train)
 
 
 def normalizer(model: BaseAlgorithm) -> VecNormalize:
@@ -72,6 +73,12 @@ def normalizer(model: BaseAlgorithm) -> VecNormalize:
     normalizer = model.get_vec_normalize_env()
     assert normalizer is not None
     return normalizer
+
+
+def world_steps(model: BaseAlgorithm) -> int:
+    """Environment steps (one world, one tick) so far; where arms are actors, several actor steps make one."""
+    worlds: Any = normalizer(model).venv
+    return model.num_timesteps * worlds.num_worlds // worlds.num_envs
 
 
 def set_exploration(model: BaseAlgorithm, settings: Settings, action_names: tuple[str, ...], done: float) -> None:
@@ -84,7 +91,7 @@ def set_exploration(model: BaseAlgorithm, settings: Settings, action_names: tupl
     model.policy.explore(torch.tensor([grip if name.endswith("opening") else move for name in action_names]))
 
 
-def _ppo(config: TrainConfig, settings: PPOSettings, env: DuetVectorEnv) -> PPO:
+def _ppo(config: TrainConfig, settings: PPOSettings, worlds: SB3VecEnv | ActorVecEnv) -> PPO:
     last = settings.final_learning_rate_share
 
     def learning_rate(remaining: float) -> float:
@@ -94,11 +101,11 @@ def _ppo(config: TrainConfig, settings: PPOSettings, env: DuetVectorEnv) -> PPO:
     dict_observation = config.observation != "state"
     return PPO(
         ScheduledGaussianMultiInputPolicy if dict_observation else ScheduledGaussianPolicy,
-        VecNormalize(SB3VecEnv(env), gamma=settings.gamma),
+        VecNormalize(worlds, gamma=settings.gamma),
         learning_rate=learning_rate,
         n_steps=settings.rollout,
         # a small batch of worlds may hold less than a minibatch
-        batch_size=min(settings.minibatch, settings.rollout * env.num_envs),
+        batch_size=min(settings.minibatch, settings.rollout * worlds.num_envs),
         n_epochs=settings.epochs,
         gamma=settings.gamma,
         gae_lambda=settings.gae_lambda,
@@ -112,13 +119,13 @@ def _ppo(config: TrainConfig, settings: PPOSettings, env: DuetVectorEnv) -> PPO:
     )
 
 
-def _off_policy(config: TrainConfig, settings: OffPolicySettings, env: DuetVectorEnv, to_train: bool) -> Shown:
+def _off_policy(config: TrainConfig, settings: OffPolicySettings, worlds: SB3VecEnv, to_train: bool) -> Shown:
     common: dict[str, Any] = {
         "policy": "MultiInputPolicy",
         # rewards of 0 and -1 need no scaling
-        "env": VecNormalize(SB3VecEnv(env), gamma=settings.gamma, norm_reward=False),
+        "env": VecNormalize(worlds, gamma=settings.gamma, norm_reward=False),
         "learning_rate": settings.learning_rate,
-        "buffer_size": settings.buffer if to_train else env.num_envs,
+        "buffer_size": settings.buffer if to_train else worlds.num_envs,
         "batch_size": settings.batch,
         "gamma": settings.gamma,
         "tau": settings.tau,
@@ -135,7 +142,7 @@ def _off_policy(config: TrainConfig, settings: OffPolicySettings, env: DuetVecto
     if config.algorithm == "sac":
         model = ShownSAC(**common)
     else:
-        size = len(env.action_names)
+        size = len(worlds.env.action_names)
         model = ShownTD3(**common, action_noise=NormalActionNoise(np.zeros(size), np.full(size, 0.2)))
     model.shown_episodes = settings.demonstrations
     return model

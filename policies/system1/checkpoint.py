@@ -18,7 +18,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 
 from policies.files import written_whole
-from policies.system1.algorithms import normalizer
+from policies.system1.algorithms import normalizer, world_steps
 
 _HER_FIELDS = ("actions", "rewards", "dones", "timeouts", "ep_start", "ep_length")  # a row for every tick
 
@@ -61,7 +61,8 @@ def read(path: Path) -> dict[str, Any]:
 def policy_state(model: BaseAlgorithm, seconds: float) -> dict[str, Any]:
     """Weights and observation statistics, and the steps and seconds of learning that they took."""
     return {
-        "steps": model.num_timesteps,
+        "steps": world_steps(model),
+        "actor_steps": model.num_timesteps,
         "seconds": seconds,
         "weights": model.policy.state_dict(),
         "observations": _statistics(normalizer(model).obs_rms),
@@ -77,7 +78,7 @@ def load_policy_state(model: BaseAlgorithm, state: dict[str, Any], source: Path)
     try:
         model.policy.load_state_dict(state["weights"])
         _set_statistics(normalizer(model).obs_rms, state["observations"])
-        model.num_timesteps = int(state["steps"])
+        model.num_timesteps = int(state["actor_steps"])
     except (KeyError, RuntimeError, AttributeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{source} does not fit this run's configuration: {reason}") from None
@@ -102,7 +103,7 @@ def training_state(model: BaseAlgorithm) -> dict[str, Any]:
         "last_observation": model._last_obs,
         "last_original": model._last_original_obs if model._last_original_obs is not None else norm.old_obs,
         "last_starts": model._last_episode_starts,
-        "worlds": norm.venv.env.get_state(),  # type: ignore[attr-defined]
+        "worlds": norm.venv.get_state(),  # type: ignore[attr-defined]
         "episode_returns": norm.venv.returns,  # type: ignore[attr-defined]
     }
     if isinstance(model, OffPolicyAlgorithm):
@@ -124,7 +125,7 @@ def load_training_state(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     model._last_obs = state["last_observation"]
     model._last_original_obs = state["last_original"]
     model._last_episode_starts = state["last_starts"]
-    norm.venv.env.set_state(state["worlds"])  # type: ignore[attr-defined]
+    norm.venv.set_state(state["worlds"])  # type: ignore[attr-defined]
     norm.venv.returns[:] = state["episode_returns"]  # type: ignore[attr-defined]
     if isinstance(model, OffPolicyAlgorithm):
         _set_replay(model, state["replay"])

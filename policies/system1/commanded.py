@@ -7,7 +7,8 @@ from gymnasium import spaces
 
 from envs.geometry import near
 from envs.observation import CLOSE_BY
-from policies.commands import CARRY, HOLD, PICK, PLACE, REACH, RELEASE, SKILLS, Actors
+from envs.world import World
+from policies.commands import CARRY, HOLD, PICK, PLACE, REACH, RELEASE, SKILLS, Actors, Commands
 
 # The observation of one arm, in order: name, size, bounds. Base frame of the arm; m, m/s, rad and N.
 PARTS: tuple[tuple[str, int, float], ...] = (
@@ -35,6 +36,7 @@ _BOUNDS = np.concatenate([np.full(size, bound) for _, size, bound in PARTS])
 LOST = -25.0  # reward for losing the object: worse than any way of going on
 _FAR = 0.5  # (m) progress starts here
 _SPARE = 0.02  # (m) between fingers and object, both sides together: wide enough to get around it
+_BUMPED = 0.1  # (m/s) no object moves so fast by itself
 _FIRM_GRIP = 35.0  # (N) what a finger can press
 
 
@@ -68,6 +70,15 @@ def observe(actors: Actors) -> np.ndarray:
     flat = np.concatenate(parts, axis=-1)
     flat = flat.reshape(-1, flat.shape[-1])
     return np.minimum(np.maximum(flat, -_BOUNDS), _BOUNDS).astype(np.float32)
+
+
+def disturbance(world: World, commands: Commands) -> np.ndarray:
+    """(N,) in [0, 1]: how much an object moves that no command is about. It is taken off the reward."""
+    worst = np.zeros(len(commands.thing))
+    for thing in range(len(world.scene.objects)):
+        alone = (commands.thing != thing).all(axis=1)
+        worst = np.maximum(worst, alone * np.minimum(world.object_speed(thing) / _BUMPED, 1.0))
+    return worst
 
 
 def progress(actors: Actors) -> np.ndarray:

@@ -10,10 +10,15 @@ from envs.control import CONTROLLERS
 from envs.names import check_name
 from envs.registration import OBSERVATIONS, REWARDS, TASK_NAMES
 from envs.robots import ROBOTS
+from envs.scene import TICK
+from envs.tasks import task_class
 from envs.vector import DuetVectorEnv
-from policies.expert import EXPERTS
 from policies.system1.settings import ALGORITHMS, Settings, tuned
+from policies.system2.planners import PLANNERS
 
+SYSTEMS = ("single", "dual")
+ALL = "all"  # the name of the mixture of tasks
+MIXTURE = ("PickPlace", "Stack", "Tidy", "Handover", "HandoverPlace", "Relay")
 DEVICES = ("auto", "cpu", "cuda")
 _LIMITS = {
     "seed": (0, 2**32 - 2),  # what Stable-Baselines3 can seed NumPy with
@@ -23,6 +28,7 @@ _LIMITS = {
     "starts": (0, 1),
     "demonstrations": (0, 2**16),
     "threads": (0, 1024),
+    "latency": (0, 60),
     "checkpoint_every": (1, 10**12),
     "episodes": (1, 10**6),
 }
@@ -33,7 +39,9 @@ class TrainConfig:
     """Options of a training. Those that are None are taken from the tuned settings of the task and algorithm."""
 
     task: str = "PickPlace"
-    """What to learn: Lift, PickPlace or Reach."""
+    """What to learn: a task, or with the dual system also all, a mixture of tasks."""
+    system: str = "single"
+    """single: one policy for everything. dual: System 1, commanded by a planner, acts for every arm."""
     algorithm: str = "ppo"
     """ppo, or sac or td3 with hindsight goals."""
     seed: int = 0
@@ -42,6 +50,12 @@ class TrainConfig:
     """Environment steps in all."""
     num_worlds: int | None = None
     """Worlds stepped together."""
+    planner: str | None = None
+    """System 2 of the dual system: symbolic, scripted, learned, frozen, shuffled, random or none."""
+    latency: float = 0.0
+    """(s) training episodes of the dual system draw System 2's latency from 0 to this."""
+    objects: int | None = None
+    """How many objects, in tasks that leave a choice."""
     robot: str = "panda"
     """Which robot."""
     control: str = "cartesian"
@@ -77,18 +91,26 @@ class TrainConfig:
         Raises:
             ValueError: an option has a value that is not allowed; the message lists what is.
         """
-        check_name("task", self.task, TASK_NAMES)
+        check_name("system", self.system, SYSTEMS)
+        dual = self.system == "dual"
+        check_name("task", self.task, (*TASK_NAMES, ALL) if dual or self.task == ALL else TASK_NAMES)
         check_name("algorithm", self.algorithm, ALGORITHMS)
+        if self.task == ALL and not dual:
+            raise ValueError("one policy for all tasks needs the dual system; pass --system dual, or one task")
+        if dual and self.algorithm != "ppo":
+            raise ValueError(f"the dual system learns with ppo, not with {self.algorithm}")
         settings = self.settings()
         config = dataclasses.replace(
-            self, **{f.name: getattr(settings, f.name) for f in fields(self) if getattr(self, f.name) is None}
+            self,
+            **{f.name: getattr(settings, f.name) for f in fields(settings) if getattr(self, f.name, 0) is None},
+            planner=self.planner or ("symbolic" if dual else None),
         )
         config._check()
         return config
 
     def settings(self) -> Settings:
         """The tuned settings, with this configuration's own values in place of theirs."""
-        settings = tuned(self.algorithm, self.task, self.demonstrations)
+        settings = tuned(self.algorithm, self.task, self.demonstrations, self.system)
         own = {f.name: getattr(self, f.name) for f in fields(settings) if getattr(self, f.name, None) is not None}
         return dataclasses.replace(settings, **own)
 
@@ -111,14 +133,37 @@ class TrainConfig:
             raise ValueError(f"{self.algorithm} learns from hindsight goals: its observation must be goal")
         if self.observation == "pixels":
             raise ValueError("training from pixels is not supported yet; observation must be state or goal")
-        if (self.starts or self.demonstrations) and self.task not in EXPERTS:
-            raise ValueError(f"no expert can show {self.task}; pass --starts 0 --demonstrations 0")
+        if self.system == "dual":
+            check_name("planner", str(self.planner), PLANNERS)
+            if self.observation != "state" or self.reward != "dense" or self.control != "cartesian":
+                raise ValueError(
+                    "the dual system's arms see their commands and act in Cartesian control; "
+                    "leave --observation, --reward and --control as they are"
+                )
+        elif self.planner is not None or self.latency:
+            raise ValueError(
+                "the single system has no planner; leave out --planner and --latency, or add --system dual"
+            )
+        if self.objects is not None:
+            if self.task == ALL:
+                raise ValueError("the mixture of all tasks has its usual numbers of objects; leave out --objects")
+            task_class(self.task)(ROBOTS[self.robot], self.objects)
         if (self.starts or self.demonstrations) and self.control != "cartesian":
             raise ValueError(
                 "the expert that shows the task acts in Cartesian control; pass --starts 0 --demonstrations 0"
             )
         if self.demonstrations and self.algorithm == "ppo" and self.observation != "state":
             raise ValueError("ppo imitates demonstrations with state observations only; pass --demonstrations 0")
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that are learned."""
+        return MIXTURE if self.task == ALL else (self.task,)
+
+    @property
+    def latency_ticks(self) -> tuple[int, int]:
+        """The range of System 2's latency in training episodes."""
+        return 0, round(self.latency / TICK)
 
     def make_env(self, **changes: Any) -> DuetVectorEnv:
         """The environment of this (resolved) configuration; `changes` replace its arguments."""
@@ -129,6 +174,7 @@ class TrainConfig:
             "reward": self.reward,
             "observation": self.observation,
             "control": self.control,
+            "num_objects": self.objects,
             "randomize": self.randomize,
             "threads": self.threads,
         }

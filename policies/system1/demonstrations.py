@@ -5,7 +5,7 @@ Both are aids, which a configuration can turn off (`starts`, `demonstrations`) a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from envs.layout import StartStates
 from envs.vector import DuetVectorEnv
 from policies.expert import Expert
+from policies.system1.actor_env import ActorVecEnv
 
 # (standard deviation) added to what the expert does but not to what it says, so that it shows the way back too:
 # Laskey et al. 2017, "DART: Noise injection for robust imitation learning"
@@ -36,9 +37,9 @@ class Demonstrations:
     """(n, A) what the expert asks for in each."""
     returns: np.ndarray
     """(n,) discounted sum of the rewards from each on."""
-    states: dict[str, np.ndarray]
+    states: dict[str, np.ndarray] = field(default_factory=dict)
     """Rows of `DuetVectorEnv.get_scene_state`, sorted by stage."""
-    stages: np.ndarray
+    stages: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     """Stages done in each of these states."""
 
     def starts(self, share: float) -> StartStates:
@@ -96,6 +97,36 @@ def demonstrate(env: DuetVectorEnv, episodes: int, gamma: float, seed: int) -> D
         {name: np.concatenate([part[name] for part in states])[order] for name in states[0]},
         stage[order],
     )
+
+
+def demonstrate_commands(worlds: ActorVecEnv, episodes: int, gamma: float, seed: int) -> Demonstrations:
+    """Let the scripted System 1 do what System 2 commands, on the streams of layouts from `seed` on.
+
+    The returns are those of single commands, as in the learning; what is not finished at the end is left out.
+    `worlds` are used up.
+    """
+    worlds.seed(seed)
+    observation: np.ndarray = worlds.reset()
+    random = np.random.default_rng(seed)
+    shown: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+    ended = 0
+    while ended < episodes:
+        action = worlds.scripted_actions()
+        noisy = np.clip(action + random.normal(0.0, NOISE, action.shape), -1.0, 1.0)
+        before = observation
+        worlds.step_async(noisy)
+        observation, reward, done, infos = worlds.step_wait()
+        ended += sum("episode" in info for info in infos)
+        shown.append((before, action, reward, done))
+    worlds.close()
+    observations, actions, rewards, dones = (np.stack(part) for part in zip(*shown, strict=True))
+    returns, finished = np.zeros_like(rewards), np.zeros_like(dones)
+    ahead, closed = np.zeros(len(rewards[0])), np.zeros(len(rewards[0]), dtype=bool)
+    for t in range(len(rewards) - 1, -1, -1):
+        ahead = rewards[t] + gamma * np.where(dones[t], 0.0, ahead)
+        closed |= dones[t]
+        returns[t], finished[t] = ahead, closed
+    return Demonstrations(observations[finished], actions[finished], returns[finished])
 
 
 def imitate(model: PPO, normalizer: VecNormalize, shown: Demonstrations) -> None:

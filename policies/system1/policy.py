@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from policies.system1 import checkpoint
 from policies.system1.algorithms import build, normalizer
 from policies.system1.config import TrainConfig
+from policies.system1.worlds import make_worlds
 
 
 class LearnedPolicy:
     """Observations of any number of worlds to actions in [-1, 1]."""
 
-    def __init__(self, model: BaseAlgorithm, seconds: float) -> None:
-        self._model = model
+    def __init__(self, model: BaseAlgorithm, steps: int, seconds: float) -> None:
+        self._model, self._steps = model, steps
         self.seconds = seconds
         """Wall time of the learning."""
         self._normalizer = normalizer(model)
@@ -32,13 +34,23 @@ class LearnedPolicy:
         """
         state = checkpoint.read(path)
         # small enough for any CPU, wherever it was trained
-        model = build(replace(config, device="cpu"), config.make_env(num_envs=1, threads=1), to_train=False)
+        model = build(replace(config, device="cpu"), make_worlds(config, 1, 1), to_train=False)
         checkpoint.load_policy_state(model, state, path)
-        return cls(model, float(state.get("seconds", 0.0)))
+        return cls(model, int(state["steps"]), float(state.get("seconds", 0.0)))
+
+    @property
+    def observation_space(self) -> spaces.Space:
+        """What it observes."""
+        return self._model.observation_space
 
     @property
     def steps(self) -> int:
         """Environment steps that it has learned from."""
+        return self._steps
+
+    @property
+    def actor_steps(self) -> int:
+        """Steps of actors: as many as environment steps, or where each arm is one, more."""
         return self._model.num_timesteps
 
     def predict(

@@ -122,6 +122,19 @@ _SAC = OffPolicySettings(
     hindsight_goals=4,
 )
 
+# What one arm has to learn under commands is the same in every task, and soon learned.
+_DUAL = replace(
+    _PPO,
+    steps=400_000,
+    num_worlds=128,
+    learning_rate=3e-4,
+    net=(128, 128),
+    starts=0.0,
+    noise=(0.15, 0.05),
+    gripper_noise=(0.3, 0.1),
+    final_learning_rate_share=0.05,
+)
+
 # (algorithm, task) -> settings; a task that is not listed takes its algorithm's settings for any task, ""
 _TUNED: dict[tuple[str, str], Settings] = {
     ("ppo", ""): _PPO,
@@ -133,16 +146,24 @@ _TUNED: dict[tuple[str, str], Settings] = {
     ("td3", "Reach"): replace(_SAC, steps=40_000, starts=0.0, demonstrations=0),
 }
 
+# Both systems have the same budget on a task: task -> settings of the dual system, and steps of the single one
+_TUNED_DUAL: dict[str, PPOSettings] = {
+    "": _DUAL,
+    "all": replace(_DUAL, steps=1_000_000, num_worlds=192, demonstrations=384),
+}
+
 ALGORITHMS = tuple(dict.fromkeys(algorithm for algorithm, _ in _TUNED))
 
 
-def tuned(algorithm: str, task: str, demonstrations: int | None = None) -> Settings:
+def tuned(algorithm: str, task: str, demonstrations: int | None = None, system: str = "single") -> Settings:
     """The settings of an algorithm on a task; those for learning alone where `demonstrations` is 0.
 
     Raises:
         UnknownName: there is no such algorithm.
     """
     check_name("algorithm", algorithm, ALGORITHMS)
+    if system == "dual":
+        return _TUNED_DUAL.get(task, _TUNED_DUAL[""])
     settings = _TUNED.get((algorithm, task)) or _TUNED[algorithm, ""]
     if demonstrations == 0 and settings.demonstrations and algorithm == "ppo":
         return _PPO_ALONE

@@ -21,12 +21,14 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from envs.vector import DuetVectorEnv
 from policies.files import written_whole
 from policies.system1 import checkpoint
-from policies.system1.algorithms import Shown, build, normalizer, set_exploration
+from policies.system1.actor_env import ActorVecEnv
+from policies.system1.algorithms import Shown, build, normalizer, set_exploration, world_steps
 from policies.system1.config import TrainConfig
-from policies.system1.demonstrations import demonstrate, imitate
+from policies.system1.demonstrations import Demonstrations, demonstrate, demonstrate_commands, imitate
+from policies.system1.vec_env import SB3VecEnv
+from policies.system1.worlds import make_worlds
 
 CHECKPOINTS = "checkpoints"  # folder of policies, by step
 RESUME = "resume.pt"  # everything that going on needs, of the last checkpoint
@@ -35,6 +37,7 @@ TENSORBOARD = "tensorboard"
 
 _STREAMS = 1 << 20  # streams of layouts a training has to itself: half for its worlds, half for what it is shown
 _SHOWN = 256  # episodes that the expert plays where they are wanted for their states alone
+_AT_ONCE = 96  # worlds that commanded demonstrations are made in
 _RECENT = 300  # episodes that `success` and the stage shares are over
 _REPORT_STEPS = 2_000  # between rows of metrics, where updates come at every tick
 _REPORT_SECONDS = 10.0  # between progress lines where there is no terminal
@@ -74,21 +77,13 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, quiet: bool =
     (folder / CHECKPOINTS).mkdir(exist_ok=True)
     # the layers are too small to share out: a second thread costs more than it computes
     torch.set_num_threads(1)
-    env = config.make_env()
-    model = build(config, env)
-    follower = _Follower(config, model, env, folder, quiet)
+    worlds = make_worlds(config)
+    model = build(config, worlds)
+    follower = _Follower(config, model, worlds, folder, quiet)
     began = time.monotonic()
     first = config.seed * _STREAMS
     normalizer(model).seed(first)
-    # a resumed policy has done so, and an off-policy one takes them into its buffer as it goes
-    imitates = bool(config.demonstrations) and isinstance(model, PPO) and not resume
-    if config.starts or imitates:
-        shown = demonstrate(env, config.demonstrations or _SHOWN, config.settings().gamma, first + _STREAMS // 2)
-        if config.starts:
-            env.start_from(shown.starts(config.starts))
-        if imitates:
-            assert isinstance(model, PPO)
-            imitate(model, normalizer(model), shown)
+    _prepare(config, model, worlds, first + _STREAMS // 2, resume)
     # an aid is part of the cost
     preparation = time.monotonic() - began
     if resume:
@@ -99,12 +94,38 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, quiet: bool =
     model.set_logger(configure(str(folder / TENSORBOARD), ["tensorboard"]))
     try:
         with follower:
-            if model.num_timesteps < config.steps:
+            todo = config.steps * worlds.num_envs // worlds.num_worlds - model.num_timesteps
+            if todo > 0:
                 # a fresh model's first reset is the only one; a resumed one goes on from its last observation
-                model.learn(config.steps - model.num_timesteps, callback=follower, reset_num_timesteps=not resume)
+                model.learn(todo, callback=follower, reset_num_timesteps=not resume)
             follower.finish()
     finally:
-        env.close()
+        worlds.close()
+
+
+def _prepare(
+    config: TrainConfig, model: BaseAlgorithm, worlds: SB3VecEnv | ActorVecEnv, seed: int, resume: bool
+) -> None:
+    """Give the learning its aids: start states, and demonstrations to imitate, on streams of layouts from `seed` on."""
+    # a resumed policy has imitated, and an off-policy one takes demonstrations into its buffer as it goes
+    imitates = bool(config.demonstrations) and isinstance(model, PPO) and not resume
+    gamma = config.settings().gamma
+    shown: Demonstrations | None = None
+    if config.starts or (imitates and isinstance(worlds, SB3VecEnv)):
+        envs = [worlds.env] if isinstance(worlds, SB3VecEnv) else [env for env, _ in worlds.groups]
+        for env in envs:
+            shown = demonstrate(env, config.demonstrations or _SHOWN, gamma, seed)
+            if config.starts:
+                env.start_from(shown.starts(config.starts))
+    if imitates:
+        assert isinstance(model, PPO)
+        assert config.demonstrations
+        if isinstance(worlds, ActorVecEnv):
+            apart = make_worlds(config, min(config.demonstrations, _AT_ONCE))
+            assert isinstance(apart, ActorVecEnv)
+            shown = demonstrate_commands(apart, config.demonstrations, gamma, seed)
+        assert shown is not None
+        imitate(model, normalizer(model), shown)
 
 
 def _go_on(model: BaseAlgorithm, follower: _Follower, folder: Path) -> None:
@@ -127,14 +148,20 @@ class _Follower(BaseCallback):
     model: BaseAlgorithm
 
     def __init__(
-        self, config: TrainConfig, model: BaseAlgorithm, env: DuetVectorEnv, folder: Path, quiet: bool
+        self, config: TrainConfig, model: BaseAlgorithm, worlds: SB3VecEnv | ActorVecEnv, folder: Path, quiet: bool
     ) -> None:
         super().__init__()
         self.model = model
         self._config, self._folder, self._quiet = config, folder, quiet
-        self._stages, self._actions = env.task.stages, env.action_names
-        self._columns = (*_CORE, *(f"reached_{name}" for name in self._stages), *_LEARNER)
-        self._ended: deque[list[float]] = deque(maxlen=_RECENT)  # success, best stage, return, length
+        # stages where there is one task, tasks where there are several
+        several = isinstance(worlds, ActorVecEnv) and len(worlds.groups) > 1
+        first = worlds.groups[0][0] if isinstance(worlds, ActorVecEnv) else worlds.env
+        self._stages = () if several else first.task.stages
+        self._tasks = config.tasks if several else ()
+        self._actions = worlds.action_names
+        parts = (*(f"reached_{name}" for name in self._stages), *(f"success_{name}" for name in self._tasks))
+        self._columns = (*_CORE, *parts, *_LEARNER)
+        self._ended: deque[list[float]] = deque(maxlen=_RECENT)  # success, best stage, return, length, task
         self._episodes = 0
         self.seconds_before = 0.0
         """Wall time of learning in earlier sittings, and of its preparation."""
@@ -143,6 +170,11 @@ class _Follower(BaseCallback):
         self._reported_at = 0.0
         self._stop = False
         self._bar: Progress | None = None
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far."""
+        return world_steps(self.model)
 
     @property
     def seconds(self) -> float:
@@ -161,7 +193,7 @@ class _Follower(BaseCallback):
                 TimeRemainingColumn(),
                 console=Console(),
             )
-            done = self.model.num_timesteps
+            done = self.steps
             self._task = self._bar.add_task("", completed=done, total=self._config.steps, rate="", success="")
             self._bar.start()
         return self
@@ -182,12 +214,12 @@ class _Follower(BaseCallback):
         self._report()
         # between updates nothing is half done: the one place to save and to stop
         every = self._config.checkpoint_every
-        if self.num_timesteps // every > self._saved // every or self._stop:
+        if self.steps // every > self._saved // every or self._stop:
             self.save()
         if self._stop:
             raise Interrupted
         assert self._config.steps is not None
-        set_exploration(self.model, self._config.settings(), self._actions, self.num_timesteps / self._config.steps)
+        set_exploration(self.model, self._config.settings(), self._actions, self.steps / self._config.steps)
 
     def _on_step(self) -> bool:
         if isinstance(self.model, Shown) and self.model.is_shown:
@@ -196,7 +228,8 @@ class _Follower(BaseCallback):
             if "episode" in info and not info["aided"]:
                 self._episodes += 1
                 episode = info["episode"]
-                self._ended.append([float(info["is_success"]), info["best_stage"], episode["r"], episode["l"]])
+                task = self._tasks.index(info["task"]) if self._tasks else 0
+                self._ended.append([float(info["is_success"]), info["best_stage"], episode["r"], episode["l"], task])
         return True
 
     def finish(self) -> None:
@@ -211,40 +244,43 @@ class _Follower(BaseCallback):
     def _report(self) -> None:
         # one row for every PPO update; an off-policy "rollout" is a single tick
         pause = _REPORT_STEPS if isinstance(self.model, OffPolicyAlgorithm) else 1
-        if self.num_timesteps < self._reported_steps + pause:
+        if self.steps < self._reported_steps + pause:
             return
-        self._reported_steps = self.num_timesteps
+        self._reported_steps = self.steps
         row = self._row()
         self._append(row)
         for name in self._columns[2:]:
             if name not in _LEARNER and row[name] != "":
                 self.logger.record(f"episodes/{name}", row[name])
         if isinstance(self.model, OffPolicyAlgorithm):
-            self.logger.dump(self.num_timesteps)
-        rate = f"{self.num_timesteps / max(self.seconds, 1e-9):,.0f} steps/s"
+            self.logger.dump(self.steps)
+        rate = f"{self.steps / max(self.seconds, 1e-9):,.0f} steps/s"
         success = f"success {row['success']:.0%}" if self._ended else "success: no episode has ended yet"
         if self._bar is not None:
-            self._bar.update(self._task, completed=self.num_timesteps, rate=rate, success=success)
+            self._bar.update(self._task, completed=self.steps, rate=rate, success=success)
         elif not self._quiet and time.monotonic() - self._reported_at > _REPORT_SECONDS:
             self._reported_at = time.monotonic()
             assert self._config.steps is not None
-            left = (self._config.steps / self.num_timesteps - 1) * self.seconds
+            left = (self._config.steps / self.steps - 1) * self.seconds
             print(
-                f"{self.num_timesteps:,} of {self._config.steps:,} steps, {rate}, {success}, {left:.0f} s left",
+                f"{self.steps:,} of {self._config.steps:,} steps, {rate}, {success}, {left:.0f} s left",
                 flush=True,
             )
 
     def _row(self) -> dict[str, Any]:
         values = self.logger.name_to_value
         row: dict[str, Any] = {
-            "steps": self.num_timesteps,
+            "steps": self.steps,
             "seconds": round(self.seconds, 2),
             "episodes": self._episodes,
         }
         if self._ended:
-            success, best, returns, lengths = np.array(self._ended).T
+            success, best, returns, lengths, tasks = np.array(self._ended).T
             row |= {"success": float(success.mean()), "return": float(returns.mean()), "length": float(lengths.mean())}
             row |= {f"reached_{name}": float((best > k).mean()) for k, name in enumerate(self._stages)}
+            for k, name in enumerate(self._tasks):
+                if (tasks == k).any():
+                    row[f"success_{name}"] = float(success[tasks == k].mean())
         row |= {name: float(values[name]) for name in _LEARNER if name in values}
         return {name: row.get(name, "") for name in self._columns}
 
@@ -261,9 +297,9 @@ class _Follower(BaseCallback):
 
     def save(self) -> None:
         """Write a checkpoint of this moment: the policy first, then what points to it."""
-        if self._saved == self.model.num_timesteps and (self._folder / RESUME).exists():
+        if self._saved == self.steps and (self._folder / RESUME).exists():
             return
-        self._saved = self.model.num_timesteps
+        self._saved = self.steps
         policy = checkpoint.policy_state(self.model, self.seconds)
         checkpoint.write(checkpoint_path(self._folder, self._saved), policy)
         follower = {

@@ -27,6 +27,8 @@ class SB3VecEnv(VecEnv):
             raise ValueError("the environment must reset finished worlds by itself; make it with autoreset")
         self.env = env
         self.render_mode = env.render_mode
+        self.num_worlds = env.num_envs
+        self.action_names = env.action_names
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self._seed: int | None = None
         self._options_once: dict[str, Any] = {}
@@ -74,6 +76,14 @@ class SB3VecEnv(VecEnv):
             }
         self.returns[done] = 0.0
         return observation, rewards.astype(np.float32), done, per_world
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that the future of the worlds depends on."""
+        return self.env.get_state()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `get_state` returned."""
+        self.env.set_state(state)
 
     def close(self) -> None:
         self.env.close()

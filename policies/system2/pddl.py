@@ -108,11 +108,12 @@ def problem_pddl(problem: Problem) -> str:
     goals = [f"({predicate[goal.kind]} {goal.object} {goal.target})" for goal in problem.goals]
     kinds = (("arm", arms), ("thing", problem.objects), ("table-spot", table), ("air-spot", air))
     objects = "".join(f"    {' '.join(of_kind)} - {kind}\n" for kind, of_kind in kinds if of_kind)
+    facts = "".join(f"    {fact}\n" for fact in _initial(problem))
     return (
         "(define (problem scene)\n"
         "  (:domain duet)\n"
         f"  (:objects\n{objects}  )\n"
-        f"  (:init\n{''.join(f'    {fact}' + chr(10) for fact in _initial(problem))}    (= (total-cost) 0))\n"
+        f"  (:init\n{facts}    (= (total-cost) 0))\n"
         f"  (:goal (and {' '.join(goals)}))\n"
         "  (:metric minimize (total-cost)))\n"
     )

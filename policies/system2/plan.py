@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,6 +59,8 @@ class SceneEstimate:
     A arms, K objects; m and rad, world frame unless it says otherwise.
     """
 
+    world: int
+    """Index in the batch: for planners with a memory."""
     scene: Scene
     """What is the same in every world: bases, and the objects' names, kinds and symmetry."""
     tools: np.ndarray
@@ -96,8 +98,8 @@ class Planner(Protocol):
         """What to do from here. Called at System 2's rate and when something happened."""
 
 
-def estimates(scene: Scene, task: Task, world: World) -> list[tuple[SceneEstimate, Goals]]:
-    """What a planner sees of every world that `world` measures."""
+def estimates(scene: Scene, task: Task, world: World, numbers: Iterable[int]) -> list[tuple[SceneEstimate, Goals]]:
+    """What a planner sees of every world that `world` measures; `numbers` are their indices in the batch."""
     arms, things = range(len(scene.arms)), range(len(scene.objects))
     n, count = len(world.goal), len(scene.objects)
 
@@ -121,11 +123,13 @@ def estimates(scene: Scene, task: Task, world: World) -> list[tuple[SceneEstimat
     asked = task.targets(world)
     return [
         (
-            SceneEstimate(scene, tools[i], tool_yaws[i], grips[i], touches[i], positions[i], yaws[i], sizes[i]),
+            SceneEstimate(
+                number, scene, tools[i], tool_yaws[i], grips[i], touches[i], positions[i], yaws[i], sizes[i]
+            ),
             Goals(
                 asked.positions[i], asked.yaws[i], asked.in_air[i], asked.turned, asked.below,
                 None if asked.tool is None else asked.tool[i],
             ),
         )
-        for i in range(n)
+        for i, number in enumerate(numbers)
     ]  # fmt: skip

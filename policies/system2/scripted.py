@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from policies.system2.grounding import Ground, Place
 from policies.system2.plan import Goals, Plan, SceneEstimate, Step
-from policies.system2.symbolic import goal_place, is_there, reach_plan
+from policies.system2.symbolic import goal_place, is_there, on_top, reach_plan
+
+_MIDDLE = 0.2  # (m) what is too small for two hands is put down this near to the middle of the table, for the other arm
 
 
 class ScriptedPlanner:
@@ -13,53 +15,53 @@ class ScriptedPlanner:
     def plan(self, scene: SceneEstimate, goals: Goals) -> Plan:
         ground = Ground(scene, goals)
         if goals.tool is not None:
-            x, y, z = map(float, goals.tool)
-            reach = Command("reach", target=(x, y, z, 0.0))
-            return Plan(
-                (ground.step("reach", arm0=reach), ground.step("stay", arm0=Command("hold", target=reach.target)))
-            )
-        steps = []
+            return reach_plan(ground, goals)
+        steps: list[Step] = []
         for arm in ground.arms:
-            # hands first: what is in none of them, but around one's fingers, must be left alone
+            # what is around a hand but in none, and where it must be, is left alone
             around = ground.around(arm)
-            if around is not None and (
-                around >= len(goals.positions) or is_there(ground, around, goal_place(goals, around))
-            ):
+            if around is not None and (around >= len(goals.positions) or self._is_met(ground, around, goals)):
                 steps.append(ground.back_out(arm, around))
-        things = sorted(range(len(goals.positions)), key=lambda k: not scene.holds[:, k].any())
-        for thing in things:
-            place = goal_place(goals, thing)
-            if place.in_air or scene.holds[:, thing].any() or not is_there(ground, thing, place):
-                steps += self._bring(ground, thing, place)
+        for thing in sorted(range(len(goals.positions)), key=lambda k: not scene.holds[:, k].any()):
+            if not self._is_met(ground, thing, goals):
+                steps += self._bring(ground, thing, _aim(ground, goals, thing))
         return Plan(tuple(steps))
+
+    def _is_met(self, ground: Ground, thing: int, goals: Goals) -> bool:
+        """Whether an object rests where it must be."""
+        place = _aim(ground, goals, thing)
+        return not place.in_air and not ground.scene.holds[:, thing].any() and is_there(ground, thing, place)
 
     def _bring(self, ground: Ground, thing: int, place: Place) -> list[Step]:
         steps: list[Step] = []
-        takers = [arm for arm in ground.arms if ground.grips(arm, thing, place.pose)]
-        if not takers:
-            return []
-        holders = [arm for arm in ground.arms if ground.scene.holds[arm][thing]]
         here = ground.pose(thing)
-        held = bool(holders)
-        if len(holders) == 2:
-            giver = next(arm for arm in holders if arm != takers[0])
-            steps.append(ground.let_go(giver, takers[0], thing, here))
-            holders, held = [takers[0]], False
+        takers = [arm for arm in ground.arms if ground.grips(arm, thing, place.pose)]
+        holders = [arm for arm in ground.arms if ground.scene.holds[arm][thing]]
+        able = holders or [arm for arm in ground.arms if ground.grips(arm, thing, here)]
+        if not takers or not able:
+            return []
+        arm = next((a for a in able if a in takers), able[0])
+        held = bool(holders)  # now, and not only later in the plan
+        if len(holders) > 1:
+            steps.append(ground.let_go(next(a for a in holders if a != arm), arm, thing, here))
+            held = False
         if not holders:
-            able = [arm for arm in ground.arms if ground.grips(arm, thing, here)]
-            if not able:
-                return []
-            arm = next((a for a in able if a in takers), able[0])
             steps += ground.pick(arm, thing)
-        else:
-            arm = holders[0]
         if arm not in takers:
+            receiver = takers[0]
             if ground.is_long(thing):
-                steps += ground.pass_on(arm, takers[0], thing, place.pose, held)
+                steps += ground.pass_on(arm, receiver, thing, place.pose, held)
             else:
-                middle = Place((0.0, max(-0.2, min(0.2, (here[1] + place.pose[1]) / 2)), place.pose[2], 0.0))
-                steps += ground.put(arm, thing, middle, held) + ground.pick(takers[0], thing, False)
-            arm, held = takers[0], False
-        return steps + (ground.present if place.in_air else ground.put)(
-            arm, thing, place, *(() if place.in_air else (held,))
-        )
+                y = max(-_MIDDLE, min(_MIDDLE, (here[1] + place.pose[1]) / 2))
+                z = float(ground.scene.half_sizes[thing][2])
+                steps += ground.put(arm, thing, Place((0.0, y, z, 0.0)), held)
+                steps += ground.pick(receiver, thing, from_here=False)
+            arm, held = receiver, False
+        if place.in_air:
+            return steps + ground.present(arm, thing, place)
+        return steps + ground.put(arm, thing, place, held)
+
+
+def _aim(ground: Ground, goals: Goals, thing: int) -> Place:
+    below = goals.below[thing]
+    return goal_place(goals, thing) if below is None else on_top(ground, thing, below)

@@ -60,9 +60,9 @@ def _most_states(problem: Problem) -> int:
 
 def _cheapest(problem: Problem, bound: LowerBound) -> tuple[tuple[Action, ...] | None, int]:
     """The plan if there is one, and how many states were looked at."""
-    # Ties in the estimated cost go to the path that comes first, number by number, in the order of the actions. The
-    # bound never falls by more than an action costs (a test holds that), so the estimate never falls along a path: the
-    # beginnings of a path leave the queue before the rest of it, and the first plan found is the first of the cheapest.
+    # Ties in the estimated cost go to the path that comes first, number by number, in the order of the actions. Of the
+    # cheapest plan that comes first in this order, some beginning is always in the queue; its estimate is at most the
+    # cost of the plan and it comes before all dearer and all later plans. So that plan is the one that is found.
     start = problem.state
     best: dict[State, tuple[int, tuple[int, ...]]] = {start: (0, ())}
     came_from: dict[State, tuple[State, Action]] = {}

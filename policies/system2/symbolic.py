@@ -214,7 +214,7 @@ def steps(estimate: Estimate, actions: tuple[Action, ...]) -> list[Step]:
         elif action.name == "stack":
             assert action.below is not None
             found += ground.put(
-                action.arm, thing, _on_top(ground, thing, estimate.names.index(action.below)), now, "stack"
+                action.arm, thing, on_top(ground, thing, estimate.names.index(action.below)), now, "stack"
             )
         elif action.name == "present":
             found += ground.present(action.arm, thing, goal_place(goals, thing))
@@ -228,6 +228,7 @@ def steps(estimate: Estimate, actions: tuple[Action, ...]) -> list[Step]:
     return found
 
 
-def _on_top(ground: Ground, thing: int, below: int) -> Place:
+def on_top(ground: Ground, thing: int, below: int) -> Place:
+    """Where an object stands on another."""
     x, y, z, yaw = ground.pose(below)
     return Place((x, y, z + sum(float(ground.scene.half_sizes[k][2]) for k in (thing, below)), yaw))

@@ -14,6 +14,7 @@ import torch
 
 from evaluation.rollout import roll_out
 from evaluation.run import Run
+from policies.agents import SingleAgent
 from policies.system1 import checkpoint, training
 from policies.system1.config import TrainConfig
 from policies.system1.training import Interrupted, last_checkpoint, train
@@ -84,7 +85,7 @@ def test_two_seeds_differ_and_one_repeats(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_loaded_policy_acts_as_before_it_was_saved(algorithm: str, tmp_path: Path) -> None:
     config = replace(_TINY[algorithm], steps=64, starts=0.0, demonstrations=0).resolved()
     env = config.make_env(num_envs=5)
-    model = training.build(config, config.make_env())
+    model = training.build(config, training.make_worlds(config))
     model.learn(64)
     path = tmp_path / "policy.pt"
     checkpoint.write(path, checkpoint.policy_state(model, seconds=1.0))
@@ -98,7 +99,7 @@ def test_a_loaded_policy_acts_as_before_it_was_saved(algorithm: str, tmp_path: P
 @pytest.mark.parametrize("steps", [100, 700])
 def test_a_training_shorter_than_a_rollout_still_learns_forwards(steps: int, tmp_path: Path) -> None:
     config = TrainConfig(task="Reach", num_worlds=32, steps=steps, demonstrations=8).resolved()
-    model = training.build(config, config.make_env())
+    model = training.build(config, training.make_worlds(config))
     for remaining in (1.0, 0.5, 0.0, -3.0):
         assert 0 < model.lr_schedule(remaining) <= config.learning_rate  # type: ignore[operator]
     run = Run.create(config, tmp_path / "run")
@@ -118,7 +119,7 @@ def test_a_little_training_beats_the_random_policy(tmp_path: Path) -> None:
     train(run.config, run.folder, quiet=True)
     seeds = np.arange(100)
     env = run.make_env(num_envs=100, autoreset=False)
-    learned = roll_out(env, run.policy().act, seeds)
+    learned = roll_out(env, SingleAgent(run.policy().act), seeds)
     generator = np.random.default_rng(0)
-    random = roll_out(env, lambda _: generator.uniform(-1, 1, env.action_space.shape), seeds)
+    random = roll_out(env, SingleAgent(lambda _: generator.uniform(-1, 1, env.action_space.shape)), seeds)
     assert learned.success.mean() > random.success.mean() + 0.3
