@@ -10,7 +10,7 @@ from envs.geometry import Array, array_namespace, columns, near, norm, wrap
 from envs.observation import CLOSE_BY, Part
 from envs.progress import Stage
 from envs.scene import BASES, ObjectSpec
-from envs.task import GRIP_FORCE, STILL_SPEED, TOUCH_FORCE, Goal, Targets, Task, distance
+from envs.task import GRIP_FORCE, STILL_SPEED, TOUCH_FORCE, Goal, Targets, Task, distance, mark
 from envs.world import World
 
 TOLERANCE = 0.02  # (m) from the goal
@@ -19,6 +19,7 @@ FAR = 0.5  # (m) progress starts here
 FIRM_GRIP = 35.0  # (N) what a finger can press
 _SPARE = 0.02  # (m) between fingers and object, both sides together: wide enough to get around it
 _NUMBERS = 4  # of a goal for each object: position and heading
+_MARGIN = 0.012  # (m) by which the mark of a place is larger on all sides than what goes there
 
 
 class ObjectTask(Task):
@@ -198,9 +199,13 @@ class ObjectTask(Task):
     def goals_to_draw(self, goal: np.ndarray) -> tuple[Goal, ...]:
         drawn = []
         for k, spec in enumerate(self.asked):
-            x, y, z, yaw = goal[_NUMBERS * k : _NUMBERS * (k + 1)]
-            half = spec.max_half_size if self.turns(k) else (TOLERANCE,) * 3
-            drawn.append(Goal(np.array((x, y, z)), half, "box" if self.turns(k) else "sphere", yaw, spec.colour))
+            position, yaw = goal[_NUMBERS * k : _NUMBERS * k + 3], goal[_NUMBERS * k + 3]
+            x, y, _ = spec.max_half_size
+            if self.in_air:
+                drawn.append(Goal(position, (TOLERANCE,) * 3, colour=spec.colour))
+            else:  # a disc where every heading will do
+                shape = "box" if self.turns(k) else "cylinder"
+                drawn.append(mark(position, (x + _MARGIN, y + _MARGIN), shape, yaw, spec.colour))
         return tuple(drawn)
 
     # Steps that several tasks are made of

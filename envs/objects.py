@@ -14,7 +14,7 @@ from envs.scene import BASES, ObjectSpec
 Span = tuple[float, float]
 
 FRICTION: Span = (0.6, 1.2)  # wood on rubber; the weakest still holds ten times the heaviest object
-_CANDIDATES = 12  # places that are drawn for an object until one is free
+_CANDIDATES = 28  # places that are drawn for an object until one is free; with half as many, some objects overlap
 
 
 @dataclass(frozen=True)

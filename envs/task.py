@@ -20,6 +20,7 @@ HOLD_TICKS = 5  # (ticks) success must last: 0.2 s
 STILL_SPEED = 0.05  # (m/s) at rest
 GRIP_FORCE = 1.0  # (N) each finger presses at least this on an object that is held
 TOUCH_FORCE = 0.05  # (N) a finger that presses less has let go
+_FLAT = 0.0008  # (m) half the height of what marks a place on the table
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class Goal:
     position: np.ndarray
     """(3,) m, world frame."""
     half_size: tuple[float, float, float]
-    """(m) along its own axes; a sphere's radius is the first."""
+    """(m) along its own axes; a sphere's radius is the first, a cylinder's radius and half-height the first two."""
     shape: str = "sphere"
-    """sphere or box."""
+    """sphere, box or cylinder."""
     yaw: float = 0.0
     """(rad)"""
     colour: str = "green"
@@ -59,6 +60,12 @@ class Targets:
 def ball(position: np.ndarray, radius: float) -> Goal:
     """A goal that is a point with a tolerance."""
     return Goal(position, (radius,) * 3)
+
+
+def mark(position: np.ndarray, half_size: tuple[float, float], shape: str, yaw: float, colour: str) -> Goal:
+    """A goal that is a place on the table: a flat box, or a disc with the radius as its first half-size."""
+    size = (*half_size, _FLAT) if shape == "box" else (half_size[0], _FLAT, 0.0)
+    return Goal(np.array((*position[:2], _FLAT)), size, shape, yaw, colour)
 
 
 class Task(ABC):

@@ -18,6 +18,7 @@ from envs.physics import Physics
 from envs.pictures import VIDEO_SIZE, Pictures
 from envs.progress import Progress
 from envs.registration import OBSERVATIONS, REWARDS
+from envs.rewards import Rewards
 from envs.robots import ROBOTS
 from envs.scene import TICK, compose
 from envs.senses import Senses, overwrite, row
@@ -109,6 +110,7 @@ class DuetVectorEnv(VectorEnv):
         self._needs_reset = True
         self._streams_set = False
         self._starts: StartStates | None = None
+        self._rewards = Rewards(reward, observation, self.task)
         self.pictures = Pictures(self.physics, self.task, goal)
         goal_size = self.task.desired_goal(self.world()).shape[-1]
         self._senses = Senses(observation, control, self.scene, self.task, self.pictures, goal_size)
@@ -215,7 +217,7 @@ class DuetVectorEnv(VectorEnv):
         np.maximum(count["best_stage"], progress.reached, out=count["best_stage"])
         truncated = ((count["tick"] >= self.max_ticks) | diverged) & ~success
         observation = self._senses.read(world, range(self.num_envs))
-        reward, terms = self._reward(progress, success, observation)
+        reward, terms = self._rewards.at(progress, success, observation)
         infos: dict[str, Any] = self._infos(progress, success, diverged) | terms
         done = success | truncated
         if self._autoreset and done.any():
@@ -239,27 +241,9 @@ class DuetVectorEnv(VectorEnv):
         self._counters["clipped"] += outside.sum(axis=1)
         return np.clip(actions, -1.0, 1.0)
 
-    def _reward(
-        self, progress: Progress, success: np.ndarray, observation: Any
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        if self.observation_mode == "goal":
-            reward = self.compute_reward(observation["achieved_goal"], observation["desired_goal"], {})
-            terms = {"sparse" if self.reward_mode == "sparse" else "distance": reward.copy()}
-        elif self.reward_mode == "sparse":
-            reward = success - 1.0
-            terms = {"sparse": reward.copy()}
-        else:
-            share = 1.0 / len(self.task.stages)
-            terms = {name: share * term for name, term in progress.terms.items()}
-            terms["time"] = np.full(self.num_envs, -1.0)
-            reward = sum(terms.values(), start=np.zeros(self.num_envs))
-        return reward, {f"reward/{name}": term for name, term in terms.items()}
-
     def compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, info: Any) -> np.ndarray:
         """(...) rewards of (..., G) goals, for hindsight experience replay (Andrychowicz et al. 2017)."""
-        if self.reward_mode == "sparse":
-            return np.where(self.task.goal_reached(achieved_goal, desired_goal), 0.0, -1.0)
-        return -np.asarray(self.task.goal_distance(achieved_goal, desired_goal), dtype=np.float64)
+        return self._rewards.of_goals(achieved_goal, desired_goal)
 
     def _infos(
         self, progress: Progress, success: np.ndarray | None = None, diverged: np.ndarray | None = None

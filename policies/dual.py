@@ -52,6 +52,8 @@ class Events:
     lost: np.ndarray
     replaced: np.ndarray
     """Another command is in force than before, whatever the reason."""
+    stuck: np.ndarray
+    """(N,) bool: the planner has just found that there is no plan."""
 
 
 class DualRuntime:
@@ -169,10 +171,12 @@ class DualRuntime:
             callers = np.flatnonzero(wanted)
             if len(callers):
                 self._call(callers, world.take(callers))
+        planned = np.array([not why for why in self.no_plan])
         self._receive(np.arange(self._env.num_envs), world)
+        stuck = planned & np.array([bool(why) for why in self.no_plan])
         self.actors = Actors(self._scene, world, self.commands)
         replaced = (skills != self.commands.skill) | (things != self.commands.thing)
-        return Events(done, lost, replaced)
+        return Events(done, lost, replaced, stuck)
 
     # System 2
 

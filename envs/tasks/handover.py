@@ -13,16 +13,24 @@ from envs.scene import ObjectSpec
 from envs.task import TOUCH_FORCE, jittered_home
 from envs.world import World
 
-ONE_SIDE = (0.29, 0.49)  # (m) from an arm's base: it reaches both hands' grips there, and the other arm neither
+ONE_SIDE = (0.29, 0.495)  # (m) from an arm's base: its tool gets there, and the other arm's fingers 1 cm less far
 SIDE_Y = (-0.25, 0.25)  # (m)
-MEET = (0.04, 0.10, 0.22)  # (m) half-width about the middle of the table, and heights, where both arms reach the bar
+_MEET_X, _MEET_Z = 0.04, 0.10  # (m) this near to the middle of the table, and over it, both arms reach the bar
 _GOAL_X, _GOAL_Z = (0.37, 0.40), (0.12, 0.30)  # (m) of the bar's middle, receiver's base frame
 
 
-def on_one_side(draw: Draw, half_length: Array, yaw: Array) -> tuple[Array, Array]:
-    """(n, 2) range of x for the middle of a bar at a heading (n,) that only the nearer arm can grip, and (2,) of y."""
-    reach = grip_offset(half_length) * np.abs(np.cos(yaw))
-    return np.stack((ONE_SIDE[0] + reach, ONE_SIDE[1] - reach), axis=-1), np.asarray(SIDE_Y)
+def on_one_side(half_sizes: Array, yaw: Array) -> Array:
+    """(n, 2) range of x (m, base frame) for the middle of a bar at a heading (n,) that only the nearer arm can grip."""
+    along, across = np.abs(np.cos(yaw)), np.abs(np.sin(yaw))
+    nearest = ONE_SIDE[0] + grip_offset(half_sizes[:, 0]) * along
+    furthest = ONE_SIDE[1] - half_sizes[:, 0] * along - half_sizes[:, 1] * across
+    return np.stack((nearest, furthest), axis=-1)
+
+
+def bar_place(draw: Draw, half_sizes: Array, yaw: Array) -> Array:
+    """(n, 2) places (m, base frame) for the middle of a bar at a heading (n,) that only the nearer arm can grip."""
+    low, high = on_one_side(half_sizes, yaw).T
+    return np.stack((low + (high - low) * draw.uniform(0, 1), draw.uniform(*SIDE_Y)), axis=-1)
 
 
 class Handover(ObjectTask):
@@ -47,8 +55,7 @@ class Handover(ObjectTask):
         half_sizes, masses, frictions = BAR.draw(draw, randomize)
         giver = (draw.uniform(0.0, 1.0) < 0.5).astype(int)
         yaw = draw.uniform(-np.pi / 2, np.pi / 2)
-        x, y = on_one_side(draw, half_sizes[:, 0], yaw)
-        place = to_world(np.stack((x[:, 0] + (x[:, 1] - x[:, 0]) * draw.uniform(0, 1), draw.uniform(*y)), -1), giver)
+        place = to_world(bar_place(draw, half_sizes, yaw), giver)
         goal = self._goal(draw, half_sizes, 1 - giver)
         pose = standing(place, half_sizes[:, 2], yaw)
         return Layout(joints, pose[:, None], half_sizes[:, None], masses[:, None], frictions[:, None], goal)
@@ -94,16 +101,16 @@ def passing(world: World, giver: int, thing: int) -> dict[str, Stage]:
     middle = world.object_position(thing)
     xp = array_namespace(middle)
     off = xp.abs(middle[:, 0])
-    # the middle of the table, high enough for two hands, and turned so that each end points at an arm
-    met = (off < MEET[0]) & (middle[:, 2] > MEET[1])
-    brought = 0.4 * near(off, 0.0, FAR) + 0.3 * near(off, 0.0, 0.1) + 0.3 * xp.clip(middle[:, 2] / MEET[1], 0.0, 1.0)
+    met = (off < _MEET_X) & (middle[:, 2] > _MEET_Z)
+    brought = 0.4 * near(off, 0.0, FAR) + 0.3 * near(off, 0.0, 0.1) + 0.3 * xp.clip(middle[:, 2] / _MEET_Z, 0.0, 1.0)
     taking = grasp_stages(world, receiver, thing, BAR.symmetry, _from_end(world, receiver, thing))
     take = 0.5 * taking["reach"].fraction + 0.5 * taking["grasp"].fraction
     alone = takes & (world.touch_force(giver, thing) < TOUCH_FORCE)
     loose = near(world.touch_force(giver, thing), 0.0, 35.0)
     return grasp_stages(world, giver, thing, BAR.symmetry, _from_end(world, giver, thing)) | {
         "meet": Stage(gives & met, brought),
-        "both": Stage(gives & takes, take),
+        # whether or not the giver still does: its grip is gone before its touch, and nothing is lost by that
+        "both": Stage(takes, take),
         "pass": Stage(alone, loose),
     }
 

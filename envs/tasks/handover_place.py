@@ -9,7 +9,7 @@ from envs.layout import Draw
 from envs.object_task import FAR
 from envs.objects import to_world
 from envs.progress import Stage
-from envs.tasks.handover import Handover, on_one_side
+from envs.tasks.handover import Handover, bar_place
 from envs.world import World
 
 
@@ -29,9 +29,8 @@ class HandoverPlace(Handover):
 
     def _goal(self, draw: Draw, half_sizes: Array, receiver: Array) -> Array:
         yaw = draw.uniform(-np.pi / 2, np.pi / 2)
-        x, y = on_one_side(draw, half_sizes[:, 0], yaw)
-        place = np.stack((x[:, 0] + (x[:, 1] - x[:, 0]) * draw.uniform(0, 1), draw.uniform(*y)), axis=-1)
-        return np.column_stack((to_world(place, receiver), half_sizes[:, 2], yaw))
+        place = to_world(bar_place(draw, half_sizes, yaw), receiver)
+        return np.column_stack((place, half_sizes[:, 2], yaw))
 
     def _ending(self, world: World, success: Array, receiver: int) -> dict[str, Stage]:
         away = self.distance_to_goal(world, 0)

@@ -7,17 +7,17 @@ import numpy as np
 from envs.geometry import Array, array_namespace, near, wrap
 from envs.layout import Draw, Layout
 from envs.object_task import FAR, ObjectTask, holds
-from envs.objects import BAR, CUBE, CYLINDER, Area, grip_offset, spread, standing
+from envs.objects import BAR, CUBE, CYLINDER, Area, spread, standing
 from envs.progress import Progress, Stage, climb
 from envs.robots import RobotSpec
 from envs.scene import ObjectSpec
 from envs.task import jittered_home
-from envs.tasks.handover import ONE_SIDE
+from envs.tasks.handover import on_one_side
 from envs.world import World
 
 _KINDS = (("bar", BAR, "orange"), ("cube", CUBE, "blue"), ("cylinder", CYLINDER, "green"), ("block", CUBE, "yellow"))
 _Y = (-0.34, 0.34)  # (m)
-_X = (0.34, 0.48)  # (m) base frame of the one arm that reaches there, for what one hand holds in its middle
+_X = (0.34, 0.45)  # (m) base frame of the one arm that reaches there, for the middle of what is not a bar
 _RADIUS = {BAR: 0.09, CUBE: 0.055, CYLINDER: 0.055}  # (m) room to grip one thing beside another
 _SECONDS = 8.0  # for each object
 
@@ -70,8 +70,7 @@ class Relay(ObjectTask):
         kind = self._kinds[thing]
         if kind is not BAR:
             return Area(_X, _Y, _RADIUS[kind])
-        reach = grip_offset(half_sizes[:, thing, 0]) * np.abs(np.cos(yaw))
-        return Area(np.stack((ONE_SIDE[0] + reach, ONE_SIDE[1] - reach), axis=-1), _Y, _RADIUS[kind])
+        return Area(on_one_side(half_sizes[:, thing], yaw), _Y, _RADIUS[kind])
 
     def progress(self, world: World, success: Array) -> Progress:
         xp = array_namespace(world.goal)

@@ -11,7 +11,7 @@ from envs.objects import CUBE, Area, spread, standing, to_world
 from envs.progress import Progress, Stage, climb
 from envs.robots import RobotSpec
 from envs.scene import ObjectSpec
-from envs.task import Goal, jittered_home
+from envs.task import Goal, jittered_home, mark
 from envs.world import World
 
 _COLOURS = ("orange", "blue", "green", "yellow")
@@ -22,7 +22,6 @@ _SITES = np.array(((0.42, 0.30), (0.62, 0.30), (0.42, -0.30), (0.62, -0.30)))  #
 _JITTER = 0.02  # (m) of zones
 _HALF = 0.045  # (m) half the side of the square that a zone has for each of its cubes
 _SECONDS = 5.0  # for each cube
-_FLAT = 0.0008  # (m) half the height of what shows a zone
 
 
 class Tidy(ObjectTask):
@@ -99,8 +98,8 @@ class Tidy(ObjectTask):
         return sum(ladder.terms.values()) / len(ladder.terms)
 
     def goals_to_draw(self, goal: np.ndarray) -> tuple[Goal, ...]:
-        squares = goal.reshape(-1, 4)[:, :2]
+        squares = goal.reshape(-1, 4)
         return tuple(
-            Goal(np.array((*place, _FLAT)), (_HALF, _HALF, _FLAT), "box", 0.0, spec.colour)
-            for place, spec in zip(squares, self.objects, strict=True)
+            mark(square, (_HALF, _HALF), "box", 0.0, spec.colour)
+            for square, spec in zip(squares, self.objects, strict=True)
         )

@@ -18,7 +18,7 @@ from envs.scene import TICK
 from envs.vector import DuetVectorEnv
 from policies.dual import DualRuntime
 from policies.scripted import scripted_actions
-from policies.system1.commanded import LOST, disturbance, observe, progress, space
+from policies.system1.commanded import LOST, harm, observe, progress, space
 
 
 class ActorVecEnv(VecEnv):
@@ -87,13 +87,14 @@ class ActorVecEnv(VecEnv):
     ) -> tuple[np.ndarray, np.ndarray]:
         """One tick of one group, whose actors are numbered from `first` on. Returns rewards and ends, (N * A,)."""
         arms = len(env.scene.arms)
-        commands = runtime.commands.copy()
         _, reward, success, truncated, world_infos = env.step(actions)
         returns += reward
         events = runtime.update()
         over = success | truncated
-        gain = progress(runtime.seen) - 1.0 + LOST * events.lost - disturbance(env.world(), commands)[:, None]
-        ended = events.done | events.lost | success[:, None]
+        # what cannot be planned for any more is as bad as lost
+        lost = events.lost | events.stuck[:, None]
+        gain = progress(runtime.seen) - 1.0 + LOST * lost - harm(env.world(), runtime.seen)
+        ended = events.done | lost | success[:, None]
         cut = (events.replaced | over[:, None]) & ~ended
         done = (ended | cut).reshape(-1)
         if done.any():

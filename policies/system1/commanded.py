@@ -7,8 +7,9 @@ from gymnasium import spaces
 
 from envs.geometry import near
 from envs.observation import CLOSE_BY
+from envs.task import GRIP_FORCE, TOUCH_FORCE
 from envs.world import World
-from policies.commands import CARRY, HOLD, PICK, PLACE, REACH, RELEASE, SKILLS, Actors, Commands
+from policies.commands import CARRY, HOLD, PICK, PLACE, REACH, RELEASE, SKILLS, Actors
 
 # The observation of one arm, in order: name, size, bounds. Base frame of the arm; m, m/s, rad and N.
 PARTS: tuple[tuple[str, int, float], ...] = (
@@ -36,7 +37,8 @@ _BOUNDS = np.concatenate([np.full(size, bound) for _, size, bound in PARTS])
 LOST = -25.0  # reward for losing the object: worse than any way of going on
 _FAR = 0.5  # (m) progress starts here
 _SPARE = 0.02  # (m) between fingers and object, both sides together: wide enough to get around it
-_BUMPED = 0.1  # (m/s) no object moves so fast by itself
+_BUMPED = 0.15  # (m/s) no object moves so fast by itself, but in falling
+_PRESSED = 20.0  # (N)
 _FIRM_GRIP = 35.0  # (N) what a finger can press
 
 
@@ -72,13 +74,20 @@ def observe(actors: Actors) -> np.ndarray:
     return np.minimum(np.maximum(flat, -_BOUNDS), _BOUNDS).astype(np.float32)
 
 
-def disturbance(world: World, commands: Commands) -> np.ndarray:
-    """(N,) in [0, 1]: how much an object moves that no command is about. It is taken off the reward."""
-    worst = np.zeros(len(commands.thing))
+def harm(world: World, actors: Actors) -> np.ndarray:
+    """(N, A) in [0, 2], taken off the reward: how much an object moves that no hand holds, and how hard one finger
+    presses on what is to be picked up.
+
+    Without it, a faster grasp pays that comes in from the side, stands on the object with one finger or shoves it away.
+    """
+    shoved = np.zeros(len(actors.yaw))
     for thing in range(len(world.scene.objects)):
-        alone = (commands.thing != thing).all(axis=1)
-        worst = np.maximum(worst, alone * np.minimum(world.object_speed(thing) / _BUMPED, 1.0))
-    return worst
+        loose = np.ones(len(shoved), dtype=bool)
+        for arm in range(len(world.scene.arms)):
+            loose &= world.grip_force(arm, thing) < GRIP_FORCE
+        shoved = np.maximum(shoved, loose * np.clip(world.object_speed(thing) / _BUMPED - 0.5, 0.0, 1.0))
+    pressing = (actors.commands.skill == PICK) & (actors.grip_force < TOUCH_FORCE)
+    return shoved[:, None] + pressing * np.minimum(actors.touch_force / _PRESSED, 1.0)
 
 
 def progress(actors: Actors) -> np.ndarray:

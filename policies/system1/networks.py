@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy, MultiInputActorCriticPolicy
-from stable_baselines3.common.type_aliases import Schedule
+from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
 
 
@@ -22,6 +22,13 @@ class ScheduledGaussianPolicy(ActorCriticPolicy):
         # after the parent has initialised the layer and handed its parameters to the optimiser
         self.action_net = nn.Sequential(self.action_net, nn.Tanh())
         self.log_std.requires_grad_(False)
+
+    def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> torch.Tensor:
+        """As the parent's, but without the critic and the distribution where only the mean is wanted."""
+        if not deterministic:
+            return super()._predict(observation, deterministic)
+        features = self.extract_features(observation, self.pi_features_extractor)
+        return self.action_net(self.mlp_extractor.forward_actor(features))
 
     def explore(self, std: torch.Tensor) -> None:
         """Set the standard deviation of each action."""

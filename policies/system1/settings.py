@@ -122,16 +122,18 @@ _SAC = OffPolicySettings(
     hindsight_goals=4,
 )
 
+# Two arms or many objects: more to see and to remember
+_LONG = replace(_PPO, steps=200_000, net=(256, 128), demonstrations=384)
 # What one arm has to learn under commands is the same in every task, and soon learned.
 _DUAL = replace(
     _PPO,
     steps=400_000,
     num_worlds=128,
-    learning_rate=3e-4,
+    learning_rate=2e-4,
     net=(128, 128),
     starts=0.0,
-    noise=(0.15, 0.05),
-    gripper_noise=(0.3, 0.1),
+    noise=(0.12, 0.05),
+    gripper_noise=(0.25, 0.1),
     final_learning_rate_share=0.05,
 )
 
@@ -140,17 +142,19 @@ _TUNED: dict[tuple[str, str], Settings] = {
     ("ppo", ""): _PPO,
     ("ppo", "Reach"): replace(_PPO, steps=200_000, starts=0.0, demonstrations=64),
     ("ppo", "Lift"): replace(_PPO, steps=400_000),
+    ("ppo", "Stack"): replace(_PPO, steps=200_000),
+    ("ppo", "Tidy"): _LONG,
+    ("ppo", "Handover"): _LONG,
+    ("ppo", "HandoverPlace"): _LONG,
+    ("ppo", "Relay"): _LONG,
     ("sac", ""): _SAC,
     ("sac", "Reach"): replace(_SAC, steps=40_000, starts=0.0, demonstrations=0),
     ("td3", ""): _SAC,
     ("td3", "Reach"): replace(_SAC, steps=40_000, starts=0.0, demonstrations=0),
 }
 
-# Both systems have the same budget on a task: task -> settings of the dual system, and steps of the single one
-_TUNED_DUAL: dict[str, PPOSettings] = {
-    "": _DUAL,
-    "all": replace(_DUAL, steps=1_000_000, num_worlds=192, demonstrations=384),
-}
+# The dual system's budget is that of PPO alone on the same task; a mixture of tasks has none to share
+_MIXTURE = replace(_DUAL, steps=200_000, num_worlds=192, demonstrations=384)
 
 ALGORITHMS = tuple(dict.fromkeys(algorithm for algorithm, _ in _TUNED))
 
@@ -163,7 +167,7 @@ def tuned(algorithm: str, task: str, demonstrations: int | None = None, system: 
     """
     check_name("algorithm", algorithm, ALGORITHMS)
     if system == "dual":
-        return _TUNED_DUAL.get(task, _TUNED_DUAL[""])
+        return _MIXTURE if task == "all" else replace(_DUAL, steps=tuned("ppo", task).steps)
     settings = _TUNED.get((algorithm, task)) or _TUNED[algorithm, ""]
     if demonstrations == 0 and settings.demonstrations and algorithm == "ppo":
         return _PPO_ALONE

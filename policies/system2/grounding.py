@@ -20,6 +20,7 @@ _RETREAT = 0.11  # (m) the tool goes up so far from what it let go of
 _MEETING = 0.05  # (m) both hands are near enough to go on
 _FOLLOW, _ASIDE = 0.06, 0.10  # (m) over and beside the grasp, where the receiver leaves room for the giver to turn
 _NEAR = 0.045  # (m) from an object's axis: open fingers here are around it
+_ON_TOP = 0.005  # (m) the tool is this far over an object's top when a finger, which reaches 9 mm lower, stands on it
 _FINGERS = 0.052  # (m) from the tool to the outer side of an open finger, half way
 _IDLE = (0.45, 0.0, 0.24)  # (m) where an arm waits, base frame
 LONG = BAR.half_sizes[0][0] - 0.005  # (m) half-length from which on two hands find room
@@ -86,6 +87,14 @@ class Ground:
             aside = math.hypot(tx - x - along * math.cos(yaw), ty - y - along * math.sin(yaw))
             off = math.hypot(aside, max(0.0, abs(along) - long))
             if off < _NEAR and abs(tz - z) < _NEAR + 0.01:
+                return thing
+        return None
+
+    def stands_on(self, arm: int) -> int | None:
+        """The object that an arm presses on from above with a finger, so that it gets no further down."""
+        for thing, (_, _, z) in enumerate(self.scene.positions):
+            over = float(self.scene.tools[arm][2] - z - self.scene.half_sizes[thing][2])
+            if self.scene.touches[arm][thing] and not self.scene.holds[arm][thing] and over > _ON_TOP:
                 return thing
         return None
 

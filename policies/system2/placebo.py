@@ -114,6 +114,7 @@ class ShuffledPlanner:
             self._env = env
             changes = {"num_envs": min(_WORLDS, env.num_envs), "observation": "state", "threads": 1}
             self._others = DuetVectorEnv(**env.make_kwargs | changes | {"autoreset": False, "render_mode": None})
+            self._others.reset(seed=0)  # from here on, only some of its worlds at a time
         self._prepare([other_layout(seed) for seed in layout_seeds.tolist()])
 
     def plan(self, scene: SceneEstimate, goals: Goals) -> Plan:
@@ -132,8 +133,7 @@ class ShuffledPlanner:
         for first in range(0, len(wanted), size):
             part = wanted[first : first + size]
             rows = np.arange(len(part))
-            # all worlds have to begin at first; those that are not asked for begin somewhere
-            self._others.reset(options={"layout_seeds": [*part, *[part[0]] * (size - len(part))]})
+            self._others.reset(options={"reset_mask": np.arange(size) < len(part), "layout_seeds": part})
             _begin(self._inner, self._others, rows, np.asarray(part))
             seen = estimates(self._others.scene, self._others.task, self._others.world().take(rows), rows.tolist())
             for seed, (scene, goals) in zip(part, seen, strict=True):

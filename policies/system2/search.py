@@ -320,3 +320,8 @@ def _why_stuck(problem: Problem) -> str:
         if action.place == spare:
             return f"{action.object} would have to be put aside on the way, and no place for that is free and in reach"
     return "each object alone could get to its goal, but not all of them together"
+
+
+def forget() -> None:
+    """Drop all remembered plans, to time a search."""
+    _answer.cache_clear()

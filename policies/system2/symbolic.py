@@ -180,11 +180,17 @@ class SymbolicPlanner:
 
 
 def _back_out(estimate: Estimate, actions: tuple[Action, ...]) -> list[Step]:
-    """Hands that are around an object which they do not hold, and are not about to pick up, leave it first."""
+    """Hands that stand on an object, or are around one which they neither hold nor are about to pick up, leave it."""
     ground, found = estimate.ground, []
     for arm in ground.arms:
+        if any(ground.scene.holds[arm]):
+            continue
+        below = ground.stands_on(arm)
+        if below is not None:
+            found.append(ground.back_out(arm, below))
+            continue
         around = ground.around(arm)
-        if around is None or any(ground.scene.holds[arm]):
+        if around is None:
             continue
         mine = next((action for action in actions if arm in (action.arm, action.receiver)), None)
         taking = mine is not None and mine.object == estimate.names[around] and mine.name in ("pick", "handover")

@@ -1,5 +1,6 @@
 """What every environment promises, checked on every task in the registry."""
 
+import itertools
 import warnings
 from typing import Any
 
@@ -26,11 +27,14 @@ from envs.vector import DuetVectorEnv
 from policies.expert import Expert
 
 STATE_MODES = [name for name in OBSERVATIONS if name != "pixels"]
+# pictures take most of the time, and do not depend on the reward
+CHECKED = [(reward, mode) for mode in OBSERVATIONS for reward in REWARDS if mode != "pixels" or reward == "dense"]
 TICKS = 60
 
 every_task = pytest.mark.parametrize("task", TASK_NAMES)
 every_reward = pytest.mark.parametrize("reward", REWARDS)
 every_state_mode = pytest.mark.parametrize("observation", STATE_MODES)
+every_checked = pytest.mark.parametrize(("reward", "observation"), CHECKED)
 
 
 def random_actions(env, ticks, seed=0):
@@ -71,10 +75,10 @@ def assert_same(a, b):
 @every_state_mode
 def test_a_trajectory_does_not_depend_on_the_batch(task, observation):
     kwargs = {"task": task, "observation": observation, "autoreset": False}
-    crowd, alone = DuetVectorEnv(64, **kwargs), DuetVectorEnv(1, **kwargs)
+    crowd, alone = DuetVectorEnv(40, **kwargs), DuetVectorEnv(1, **kwargs)
     actions = random_actions(crowd, TICKS)
-    among = trajectory(crowd, np.arange(100, 164), actions)
-    for world in (0, 7, 63):
+    among = trajectory(crowd, np.arange(100, 140), actions)
+    for world in (0, 7, 39):
         own = trajectory(alone, [100 + world], actions[:, world : world + 1])
         assert_same(own, {name: values[:, world : world + 1] for name, values in among.items()})
 
@@ -141,20 +145,34 @@ def test_declared_parts_describe_the_observation(task):
     np.testing.assert_array_equal(space.low, low.astype(np.float32))
 
 
+def into_the_hands(env, action):
+    """Put one object between the fingers of one arm in every world, each object into each hand somewhere."""
+    world, pairs = env.world(), itertools.product(enumerate(env.scene.arms), env.scene.objects)
+    for i, ((a, arm), thing) in zip(range(env.num_envs), itertools.cycle(pairs), strict=False):
+        half = (world.tool_base_yaw(a)[i] + arm.base.yaw) / 2
+        pose = (*world.tool_position(a)[i], np.cos(half), 0.0, 0.0, np.sin(half))
+        env.physics.arrays["qpos"][i, thing.pose] = pose
+    action[:, [name.endswith("opening") for name in env.action_names]] = -1.0
+
+
 @every_task
 @every_state_mode
 def test_no_element_of_an_observation_is_constant(task, observation):
     env = DuetVectorEnv(32, task=task, observation=observation)
     seen = [flat(env.reset(seed=0)[0])]
     expert = Expert(env)
-    for action in random_actions(env, 100):
+    for tick, action in enumerate(random_actions(env, 80)):
         action[::2] = expert.act()[::2]  # chance alone seldom grasps anything
+        if tick < 20:  # until closed
+            into_the_hands(env, action)
         seen.append(flat(env.step(action)[0]))
-    for name in seen[0]:
-        values = np.concatenate([row[name] for row in seen])
-        constant = np.flatnonzero(np.ptp(values, axis=0) == 0)
-        parts = [part.name for part in env.parts for _ in range(part.size)]
-        assert not len(constant), f"{name}: {constant} of {parts}"
+    values = {name: np.concatenate([row[name] for row in seen]) for name in seen[0]}
+    constant = {name: np.ptp(rows, axis=0) == 0 for name, rows in values.items()}
+    if observation == "goal":  # what a task always asks of the hands still says what they must do
+        constant["desired_goal"] &= constant["achieved_goal"]
+    parts = [part.name for part in env.parts for _ in range(part.size)]
+    for name, which in constant.items():
+        assert not which.any(), f"{name}: {np.flatnonzero(which)} of {parts}"
 
 
 @every_task
@@ -204,8 +222,7 @@ def test_reward_terms_add_up_and_are_bounded(task, reward, observation):
 # Checkers of other projects
 
 
-@pytest.mark.parametrize("observation", OBSERVATIONS)
-@every_reward
+@every_checked
 @every_task
 def test_gymnasium_finds_nothing_wrong(task, reward, observation):
     env = gym.make(env_id(task, reward, observation), disable_env_checker=True, render_mode="rgb_array")
@@ -215,8 +232,7 @@ def test_gymnasium_finds_nothing_wrong(task, reward, observation):
         check_env(env.unwrapped, skip_render_check=True)
 
 
-@pytest.mark.parametrize("observation", OBSERVATIONS)
-@every_reward
+@every_checked
 @every_task
 def test_stable_baselines_finds_nothing_wrong(task, reward, observation):
     env = gym.make(env_id(task, reward, observation), disable_env_checker=True)
@@ -235,9 +251,10 @@ def test_a_restored_state_continues_as_if_nothing_had_happened(task, control):
     env.max_ticks = 50  # so that worlds begin new episodes on the way
     actions = random_actions(env, 35 + TICKS)
     env.reset(seed=4)
+    expert = Expert(env) if control == "cartesian" else None
     for action in actions[:35]:
-        if control == "cartesian":
-            action[:4] = Expert(env).act()[:4]  # by now a cube is in the gripper
+        if expert is not None:
+            action[:4] = expert.act()[:4]  # in the end an object is in the gripper
         before, *_ = env.step(action)
     saved = env.get_state()
     actions = actions[35:]
@@ -329,6 +346,8 @@ def test_success_terminates_and_costs_nothing_more(task):
             np.testing.assert_allclose(rewards[terminated], 0.0, atol=1e-12)
             assert not (terminated & truncated).any()
             succeeded |= terminated
+            if succeeded.all():
+                break
         assert succeeded.all()
         assert (infos["best_stage"] == len(env.task.stages)).all()
 
