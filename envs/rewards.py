@@ -11,7 +11,7 @@ from envs.task import Task
 
 
 class Rewards:
-    """Rewards of one mode (see `DuetVectorEnv`): `dense` or `sparse`, of the task's stages or of `goal` observations."""
+    """Rewards of one mode, `dense` or `sparse`, for one observation mode; `DuetVectorEnv` says what they mean."""
 
     def __init__(self, mode: str, observation: str, task: Task) -> None:
         self._sparse, self._of_goals, self._task = mode == "sparse", observation == "goal", task

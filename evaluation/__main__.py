@@ -30,6 +30,8 @@ class Options:
     """Another number of objects, in tasks that leave a choice."""
     planner: str | None = None
     """Another System 2, for a dual system."""
+    planner_file: Path | None = None
+    """What a learned planner has learned: see policies/system2/learned.py."""
     latency: float = 0.0
     """(s) of System 2."""
     knock: bool = False
@@ -43,7 +45,7 @@ def _setting(options: Options) -> Setting:
         check_name("task", options.task, TASK_NAMES)
     if not 0 <= options.latency <= _MOST_LATENCY:
         raise ValueError(f"latency must be from 0 to {_MOST_LATENCY:g} s, not {options.latency:g}")
-    return Setting(options.task, options.objects, options.planner, options.latency, options.knock)
+    return Setting(options.task, options.objects, options.planner, options.planner_file, options.latency, options.knock)
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from evaluation.rollout import roll_out
 from evaluation.run import Run
 from evaluation.statistics import wilson_interval
 from policies.system1.policy import LearnedPolicy
+from policies.system2.planners import make_planner
 
 FIRST_SEED = 0  # the evaluation at the end of a training names the layouts from here on
 _MOST_SEEDS = 10**6
@@ -43,6 +45,8 @@ class Setting:
     """Another number of objects."""
     planner: str | None = None
     """Another System 2."""
+    planner_file: Path | None = None
+    """Of a planner that is learned."""
     latency: float = 0.0
     """(s) of System 2."""
     knock: bool = False
@@ -97,7 +101,8 @@ def _evaluate_task(
     parts = []
     for batch in np.array_split(layout_seeds, -(-len(layout_seeds) // _LARGEST_BATCH)):
         env = run.make_env(num_envs=len(batch), **changes)
-        agent = run.agent(policy, env, setting.planner, setting.latency)
+        planner = None if setting.planner is None else make_planner(setting.planner, file=setting.planner_file)
+        agent = run.agent(policy, env, planner, setting.latency)
         parts.append(roll_out(env, agent, batch, Knock() if setting.knock else None))
         env.close()
     episodes = parts[0].joined(parts[1:])

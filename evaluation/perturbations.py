@@ -20,7 +20,13 @@ class Knock:
     """
 
     def begin(self, env: DuetVectorEnv) -> None:
-        """Episodes have begun in all worlds."""
+        """Episodes have begun in all worlds.
+
+        Raises:
+            ValueError: there is nothing to knock away.
+        """
+        if not env.scene.objects:
+            raise ValueError(f"{env.task_name} has no object that could be knocked away")
         n = env.num_envs
         self.happened = np.zeros(n, dtype=bool)
         self._carried = np.zeros(n, dtype=int)

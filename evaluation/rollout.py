@@ -40,6 +40,8 @@ class Episodes:
     """(n,) times that another plan came into force."""
     faults: np.ndarray
     """(n,) times that the planner raised, answered nonsense or took too long."""
+    command_age: np.ndarray
+    """(n,) s since the observation behind the commands in force, on average over the episode."""
     stages: tuple[str, ...]
     """Names of the task's stages."""
 
@@ -74,6 +76,7 @@ class Episodes:
             "planner_calls": float(self.calls.mean()),
             "replans": float(self.replans.mean()),
             "planner_faults": int(self.faults.sum()),
+            "command_age": float(self.command_age.mean()),
         }
 
     def recovery(self) -> dict[str, Any]:
@@ -94,6 +97,7 @@ def roll_out(env: DuetVectorEnv, agent: Agent, layout_seeds: np.ndarray, knock: 
     going = np.ones(n, dtype=bool)
     success, diverged, no_plan = (np.zeros(n, dtype=bool) for _ in range(3))
     stage, ticks, stuck, calls, replans, faults = (np.zeros(n, dtype=np.int64) for _ in range(6))
+    age = np.zeros(n)
     while going.any():
         actions = agent.act(observation)
         if knock is not None:
@@ -106,6 +110,7 @@ def roll_out(env: DuetVectorEnv, agent: Agent, layout_seeds: np.ndarray, knock: 
         if agent.runtime is not None:
             stuck = (stuck + 1) * np.array([bool(why) for why in agent.runtime.no_plan])
             no_plan |= going & (stuck >= _STUCK) & ~terminated
+            age += going * agent.runtime.command_age.mean(axis=1)
             counts = agent.runtime.counts
             calls, replans, faults = (
                 np.where(going, counts[name], kept)
@@ -115,5 +120,5 @@ def roll_out(env: DuetVectorEnv, agent: Agent, layout_seeds: np.ndarray, knock: 
     knocked = np.zeros(n, dtype=bool) if knock is None else knock.happened
     return Episodes(
         np.asarray(layout_seeds), success, stage, ticks, diverged, no_plan, knocked, calls, replans, faults,
-        stages=env.task.stages,
+        age / ticks, stages=env.task.stages,
     )  # fmt: skip

@@ -27,7 +27,7 @@ from policies.system1.checkpoint import CheckpointError
 from policies.system1.config import TrainConfig
 from policies.system1.policy import LearnedPolicy
 from policies.system1.training import RESUME, last_checkpoint
-from policies.system2.planners import make_planner
+from policies.system2.plan import Planner
 
 VERSION = 2  # of the folder's format
 CONFIG, EVALUATION, VIDEO, MACHINE = "config.json", "evaluation.json", "video.mp4", "machine.json"
@@ -123,17 +123,16 @@ class Run:
             raise RunError(str(error)) from None
 
     def agent(
-        self, policy: LearnedPolicy, env: DuetVectorEnv, planner: str | None = None, latency: float = 0.0
+        self, policy: LearnedPolicy, env: DuetVectorEnv, planner: Planner | None = None, latency: float = 0.0
     ) -> Agent:
-        """Who acts in `env`: the policy, alone or under its planner or the one that is named, `latency` s late.
+        """Who acts in `env`: the policy, alone or under its planner or the one given, `latency` s late.
 
         Raises:
             RunError: the policy cannot act there.
-            UnknownName: there is no such planner.
         """
         if self.config.system == "dual":
             ticks = round(latency / TICK)
-            return DualAgent(make_planner(planner or str(self.config.planner)), policy.act, latency=(ticks, ticks))
+            return DualAgent(planner or self.config.make_planner(), policy.act, latency=(ticks, ticks))
         if planner is not None or latency:
             raise RunError(f"{self.folder} is a single system; it has no planner")
         own, there = policy.observation_space, env.single_observation_space

@@ -26,6 +26,7 @@ TIME_TO_LIVE = 10.0  # (s) of commands
 _LOST_TICKS = 4  # an object counts as lost when no finger has held it for so long
 _CALM_TICKS = 8  # at least, between two calls of System 2 by an arm that has nothing left to do
 _PATIENCE = 5.0  # (s, wall clock) an answer that took longer is thrown away
+_ALONE = ("reach", "hold")  # skills that mean something without an object
 _COUNTS = ("tick", "version", "at", "called", "calls", "replans", "expired", "faults", "latency")
 
 
@@ -91,7 +92,10 @@ class DualRuntime:
         self._env, self._planner = env, planner
         self._scene, self._arms = env.scene, range(len(env.scene.arms))
         self._period = max(1, round(1 / (rate * TICK)))
-        self._latency, self._time_to_live = latency, time_to_live
+        self._latency = latency
+        self._once = bool(getattr(planner, "once", False))
+        # what nobody is asked about again is not renewed either
+        self._time_to_live = math.inf if self._once else time_to_live
         n, a = env.num_envs, len(self._arms)
         self.commands = Commands.holding(n, a)
         self.actors: Actors
@@ -147,7 +151,8 @@ class DualRuntime:
         """The worlds have moved by one tick: complete commands, call System 2, take its answers."""
         world, counts = self._env.world(), self.counts
         counts["tick"] += 1
-        self.seen = Actors(self._scene, world, self.commands)
+        # what is done below must not change what was seen
+        self.seen = Actors(self._scene, world, self.commands.copy())
         skills, things = self.commands.skill.copy(), self.commands.thing.copy()
         done = self.seen.done()
         self._missing = (self._missing + 1) * self.seen.lost()
@@ -163,7 +168,7 @@ class DualRuntime:
         for i in np.flatnonzero((self.command_age > self.commands.time_to_live).any(axis=1)).tolist():
             counts["expired"][i] += 1
             self._halt(i, world)
-        if not getattr(self._planner, "once", False):
+        if not self._once:
             # by its clock, and when something happened
             waited = counts["tick"] - counts["called"]
             idle = counts["at"] >= np.array([len(steps) for steps in self._plans])
@@ -202,25 +207,34 @@ class DualRuntime:
         began = time.perf_counter()
         try:
             plan = self._planner.plan(scene, goals)
+            sound = self._is_sound(plan)
         except Exception:  # whatever a stranger's planner does, the arms go on
             return None
         finally:
             self.plan_seconds.append(time.perf_counter() - began)
-        return None if self.plan_seconds[-1] > _PATIENCE or not self._is_sound(plan) else plan
+        return plan if sound and self.plan_seconds[-1] <= _PATIENCE else None
 
     def _is_sound(self, plan: Any) -> bool:
         """Whether a plan is one: commands for all arms, of skills and objects that there are, with finite numbers."""
-        count = len(self._scene.objects)
-        return isinstance(plan, Plan) and all(
-            len(step.commands) == len(self._arms)
+        return (
+            isinstance(plan, Plan)
+            and isinstance(plan.no_plan, str)
             and all(
-                c.skill in SKILLS
-                and NOTHING <= c.thing < count
-                and len(c.target) == 4
-                and all(map(math.isfinite, (*c.target, c.grip, c.heading)))
-                for c in step.commands
+                isinstance(step, Step)
+                and len(step.commands) == len(self._arms)
+                and all(self._can_be_done(command) for command in step.commands)
+                for step in plan.steps
             )
-            for step in plan.steps
+        )
+
+    def _can_be_done(self, command: Any) -> bool:
+        return (
+            isinstance(command, Command)
+            and command.skill in SKILLS
+            and command.thing in range(NOTHING if command.skill in _ALONE else 0, len(self._scene.objects))
+            and len(command.target) == 4
+            and all(map(math.isfinite, (*command.target, command.grip, command.heading)))
+            and command.turned in (False, True)
         )
 
     def _trimmed(self, plans: list[Plan], world: World) -> list[Plan]:
@@ -234,7 +248,7 @@ class DualRuntime:
             holding = commands.skill == HOLD
             done = (Actors(self._scene, world, commands).done() | holding).all(axis=1) & ~holding.all(axis=1)
             if not done.any():
-                return [Plan(plan.steps[k:], plan.no_plan) for plan, k in zip(plans, at, strict=True)]
+                return [Plan(tuple(plan.steps[k:]), plan.no_plan) for plan, k in zip(plans, at, strict=True)]
             at += done
 
     def _receive(self, worlds: np.ndarray, world: World) -> None:
@@ -253,7 +267,7 @@ class DualRuntime:
             # it says what is under way already: it brings new numbers alone
             self._plans[i] = steps[:at] + message.plan.steps[len(new) - len(now) :]
             self._command(i, world, message.observed, anew=False)
-        elif message.changed:
+        elif message.changed or not current:
             self.counts["replans"][i] += len(steps) > 0
             self.counts["version"][i] += 1
             self.counts["at"][i] = 0
@@ -325,6 +339,8 @@ class DualRuntime:
         self._plans = [_plan(saved).steps for saved in state["plans"]]
         self._mail = [deque(Message(**m | {"plan": _plan(m["plan"])}) for m in mail) for mail in state["mail"]]
         self.actors = Actors(self._scene, self._env.world(), self.commands)
+        if hasattr(self._planner, "begin"):  # it may have been told of no episode yet
+            self._planner.begin(self._env, np.arange(self._env.num_envs), self._env.layout_seeds)
 
 
 def _plan(saved: dict[str, Any]) -> Plan:

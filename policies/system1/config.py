@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from envs.control import CONTROLLERS
@@ -14,7 +15,8 @@ from envs.scene import TICK
 from envs.tasks import task_class
 from envs.vector import DuetVectorEnv
 from policies.system1.settings import ALGORITHMS, Settings, tuned
-from policies.system2.planners import PLANNERS
+from policies.system2.plan import Planner
+from policies.system2.planners import make_planner
 
 SYSTEMS = ("single", "dual")
 ALL = "all"  # the name of the mixture of tasks
@@ -52,6 +54,9 @@ class TrainConfig:
     """Worlds stepped together."""
     planner: str | None = None
     """System 2 of the dual system: symbolic, scripted, learned, frozen, shuffled, random or none."""
+    planner_file: str | None = None
+    """What the learned planner has learned, or the one that frozen and shuffled hand on: see
+    policies/system2/learned.py."""
     latency: float = 0.0
     """(s) training episodes of the dual system draw System 2's latency from 0 to this."""
     objects: int | None = None
@@ -134,16 +139,14 @@ class TrainConfig:
         if self.observation == "pixels":
             raise ValueError("training from pixels is not supported yet; observation must be state or goal")
         if self.system == "dual":
-            check_name("planner", str(self.planner), PLANNERS)
+            self.make_planner()
             if self.observation != "state" or self.reward != "dense" or self.control != "cartesian":
                 raise ValueError(
                     "the dual system's arms see their commands and act in Cartesian control; "
                     "leave --observation, --reward and --control as they are"
                 )
-        elif self.planner is not None or self.latency:
-            raise ValueError(
-                "the single system has no planner; leave out --planner and --latency, or add --system dual"
-            )
+        elif self.planner is not None or self.planner_file is not None or self.latency:
+            raise ValueError("the single system has no planner; leave out its flags, or add --system dual")
         if self.objects is not None:
             if self.task == ALL:
                 raise ValueError("the mixture of all tasks has its usual numbers of objects; leave out --objects")
@@ -164,6 +167,14 @@ class TrainConfig:
     def latency_ticks(self) -> tuple[int, int]:
         """The range of System 2's latency in training episodes."""
         return 0, round(self.latency / TICK)
+
+    def make_planner(self) -> Planner:
+        """System 2 of the dual system.
+
+        Raises:
+            ValueError: there is none of this name, or its file is missing or damaged.
+        """
+        return make_planner(str(self.planner), file=None if self.planner_file is None else Path(self.planner_file))
 
     def make_env(self, **changes: Any) -> DuetVectorEnv:
         """The environment of this (resolved) configuration; `changes` replace its arguments."""

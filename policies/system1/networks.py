@@ -28,6 +28,7 @@ class ScheduledGaussianPolicy(ActorCriticPolicy):
         if not deterministic:
             return super()._predict(observation, deterministic)
         features = self.extract_features(observation, self.pi_features_extractor)
+        assert isinstance(features, torch.Tensor)
         return self.action_net(self.mlp_extractor.forward_actor(features))
 
     def explore(self, std: torch.Tensor) -> None:

@@ -6,7 +6,6 @@ from policies.dual import DualRuntime
 from policies.system1.actor_env import ActorVecEnv
 from policies.system1.config import TrainConfig
 from policies.system1.vec_env import SB3VecEnv
-from policies.system2.planners import make_planner
 
 
 def make_worlds(
@@ -23,6 +22,5 @@ def make_worlds(
     for k, task in enumerate(tasks):
         share = num_worlds // len(tasks) + (k < num_worlds % len(tasks))
         env = config.make_env(task=task, num_envs=share, threads=threads, autoreset=False)
-        assert config.planner is not None
-        groups.append((env, DualRuntime(env, make_planner(config.planner), latency=config.latency_ticks)))
+        groups.append((env, DualRuntime(env, config.make_planner(), latency=config.latency_ticks)))
     return ActorVecEnv(groups)

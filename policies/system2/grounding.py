@@ -21,6 +21,7 @@ _MEETING = 0.05  # (m) both hands are near enough to go on
 _FOLLOW, _ASIDE = 0.06, 0.10  # (m) over and beside the grasp, where the receiver leaves room for the giver to turn
 _NEAR = 0.045  # (m) from an object's axis: open fingers here are around it
 _ON_TOP = 0.005  # (m) the tool is this far over an object's top when a finger, which reaches 9 mm lower, stands on it
+_WRIST = -1.85  # (rad) from the bearing of the tool, seen from the base, to its heading: the last joint ends there
 _FINGERS = 0.052  # (m) from the tool to the outer side of an open finger, half way
 _IDLE = (0.45, 0.0, 0.24)  # (m) where an arm waits, base frame
 LONG = BAR.half_sizes[0][0] - 0.005  # (m) half-length from which on two hands find room
@@ -209,7 +210,12 @@ class Ground:
             most = self.scene.scene.arms[arm].robot.max_yaw
             options = [o for n in range(-symmetry, symmetry + 1) if abs(o := first + n * period) < min(most, 1.6)]
 
+        way = math.cos(base)
+        bearing = math.atan2(way * (y - self.bases[arm].position[1]), way * (x - self.bases[arm].position[0]))
+
         def cost(heading: float) -> float:
+            if heading - bearing < _WRIST:
+                return math.inf
             closing = heading + base + math.pi / 2
             crowded = 0.0
             for other, (ox, oy, _) in enumerate(self.scene.positions):

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -43,7 +45,7 @@ _OVERALL = 4  # two arms; free room that arm 0 alone, arm 1 alone, and both reac
 NUMBERS = OBJECTS * (_FEATURES + _RELATIONS * OBJECTS) + _OVERALL
 
 _WIDTH, _ROUNDS = 48, 3
-_WIDEST = 4096  # of what is read from a file
+_WIDEST, _LONGEST = 512, 8  # of what is read from a file: no more than fits into memory
 
 
 class Encoder:
@@ -157,6 +159,17 @@ class Network(nn.Module):
         return torch.cat((scores, rest), dim=1)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch works with one thread: several only wait for each other in a network of this size."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class LearnedPlanner(SymbolicPlanner):
     """Follows what the network finds best, action by action, until the goals are reached."""
 
@@ -185,7 +198,7 @@ class LearnedPlanner(SymbolicPlanner):
             fresh = [number for number, after in ahead.items() if after not in been]
             if not fresh or len(plan) >= encoder.limit:
                 return f"the learned planner does not reach the goals: it is stuck after {len(plan)} actions"
-            with torch.no_grad():
+            with torch.no_grad(), one_thread():
                 scores = self.network(torch.from_numpy(encoder.encode(state)[None]))[0].numpy()
             best = max(fresh, key=lambda number: scores[number])
             plan.append(options[best])
@@ -214,7 +227,7 @@ class LearnedPlanner(SymbolicPlanner):
         state = checkpoint.read(path)
         try:
             width, rounds = (int(state["planner"][name]) for name in ("width", "rounds"))
-            if not 0 < width <= _WIDEST or not 0 < rounds <= _WIDEST:
+            if not 0 < width <= _WIDEST or not 0 < rounds <= _LONGEST:
                 raise ValueError("no such network")
             network = Network(width, rounds)
             network.load_state_dict(state["weights"])
@@ -244,7 +257,6 @@ def main() -> int:
     options = tyro.cli(Options, description=__doc__)
     from policies.system2.learning import TASKS, Problems, assess, solvable, train
 
-    torch.set_num_threads(1)  # more of them only wait for each other in a network of this size
     try:
         if not options.out.resolve().parent.is_dir():
             raise ValueError(f"there is no folder {options.out.resolve().parent} to write {options.out.name} into")

@@ -15,12 +15,13 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn
 
+from envs.scene import TICK
 from envs.vector import DuetVectorEnv
 from policies.dual import DualRuntime
 from policies.scripted import scripted_actions
 from policies.system2.domain import Action, Problem, outcome, satisfied
 from policies.system2.grounding import Ground
-from policies.system2.learned import ACTIONS, NUMBERS, Encoder, LearnedPlanner, Network
+from policies.system2.learned import ACTIONS, NUMBERS, Encoder, LearnedPlanner, Network, one_thread
 from policies.system2.plan import Goals, SceneEstimate, estimates
 from policies.system2.search import NoPlan, search
 from policies.system2.symbolic import Estimate, SymbolicPlanner
@@ -38,10 +39,12 @@ TASKS: Tasks = (
 """What is learned: tasks, and numbers of objects."""
 _WORLDS = 64  # layouts that problems are made from, of every task and number of objects
 _MOVED = 0.5  # share of objects that are moved
-_NOISE = 0.7  # (standard deviation) of actions: enough to drop things
+_NOISE = 0.2  # (standard deviation) of actions
+_SECOND = round(1.0 / TICK)  # (ticks)
+_SLIP = 0.2  # chance that a hand opens by mistake, drawn every second
+_SLIP_TICKS = 6  # (ticks) it stays open: long enough to drop things
 _COST = 0.1  # reward that is lost for a unit of cost
 _STUCK = -5.0  # reward of a state in which nothing can be done
-
 _PROBLEMS = 3000
 _GAMMA = 0.99
 _ACTORS = 16
@@ -141,23 +144,28 @@ class _Recorder(SymbolicPlanner):
         return super().actions(problem)
 
 
-def from_rollouts(episodes: int, seed: int, noise: float = _NOISE, tasks: Tasks = TASKS) -> list[Problem]:
-    """The distinct problems that System 2 meets while a scripted System 1 acts, with noise (standard deviation) on its
-    actions, so that it drops and pushes things; `episodes` of every task and number of objects.
+def from_rollouts(episodes: int, seed: int, tasks: Tasks = TASKS) -> list[Problem]:
+    """The distinct problems that System 2 meets while a clumsy scripted System 1 pushes and drops things, in
+    `episodes` of every task and number of objects.
     """
     recorder, random = _Recorder(), np.random.default_rng(seed)
     for task, numbers in tasks:
         for number in numbers:
-            env = DuetVectorEnv(episodes, task=task, num_objects=number, autoreset=False)
+            env = DuetVectorEnv(episodes, task=task, num_objects=number, threads=1, autoreset=False)
             env.reset(seed=seed)
             runtime = DualRuntime(env, recorder)
             runtime.begin(np.arange(episodes))
-            for _ in range(env.max_ticks):
-                actions = scripted_actions(runtime.actors).reshape(episodes, -1)
-                env.step(np.clip(actions + random.normal(0.0, noise, actions.shape), -1.0, 1.0))
+            for tick in range(env.max_ticks):
+                actions = scripted_actions(runtime.actors)
+                actions = actions + random.normal(0.0, _NOISE, actions.shape)
+                if tick % _SECOND == 0:
+                    slips = random.random(actions.shape[:2]) < _SLIP
+                if tick % _SECOND < _SLIP_TICKS:
+                    actions[slips, -1] = 1.0
+                env.step(np.clip(actions, -1.0, 1.0).reshape(episodes, -1))
                 runtime.update()
             env.close()
-    return list(recorder.asked)
+    return solvable(recorder.asked, len(recorder.asked))
 
 
 # Learning
@@ -239,7 +247,7 @@ class Trainer:
             gamma=_GAMMA, ent_coef=0.003, target_kl=0.03, seed=seed, device="cpu",
             policy_kwargs={"features_extractor_class": _Extractor, "net_arch": [], "ortho_init": False},
         )  # fmt: skip
-        policy = self._model.policy
+        policy: Any = self._model.policy
         policy.action_net, policy.value_net = _Columns(0, ACTIONS), _Columns(ACTIONS, ACTIONS + 1)
         # anew, since it knows the parts that were replaced
         policy.optimizer = torch.optim.Adam(policy.parameters(), lr=_LEARNING_RATE, eps=1e-5)
@@ -250,12 +258,13 @@ class Trainer:
 
     def practise(self, steps: int) -> None:
         """Learn from so many actions, or a few more."""
-        if steps > 0:
+        with one_thread():
             self._model.learn(steps, reset_num_timesteps=False)
 
     def planner(self) -> LearnedPlanner:
         """What has been learned so far."""
-        return LearnedPlanner(copy.deepcopy(self._model.policy.features_extractor.network).eval())
+        policy: Any = self._model.policy
+        return LearnedPlanner(copy.deepcopy(policy.features_extractor.network).eval())
 
 
 def _worlds(problems: Sequence[Problem]) -> DummyVecEnv:
@@ -275,8 +284,10 @@ def train(
         num_problems: to learn from.
 
     Raises:
-        ValueError: sb3-contrib is not installed.
+        ValueError: sb3-contrib is not installed, or there is nothing to learn from.
     """
+    if steps < 1 or rollouts < 0:
+        raise ValueError(f"steps must be at least 1 and rollouts at least 0, not {steps} and {rollouts}")
     problems = mixture(num_problems, seed, tasks)
     trainer = Trainer(problems, seed)
     trainer.practise(steps // 2 if rollouts else steps)

@@ -13,12 +13,12 @@ from policies.system2.symbolic import SymbolicPlanner
 
 
 def _learned(inner: str, file: Path | None) -> Planner:
-    from policies.system2.learned import LearnedPlanner  # needs PyTorch, which takes seconds to import
-
     if file is None:
         raise ValueError(
             "the learned planner comes from a file; make one with `python -m policies.system2.learned --out FILE`"
         )
+    from policies.system2.learned import LearnedPlanner  # needs PyTorch, which takes seconds to import
+
     return LearnedPlanner.load(file)
 
 

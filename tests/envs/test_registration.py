@@ -129,8 +129,19 @@ def test_a_spec_says_what_to_make():
 
 
 def test_every_file_of_the_tasks_folder_is_a_task():
-    assert {"Reach", "Lift", "PickPlace"} <= set(TASK_NAMES)
+    assert {
+        "Reach", "Lift", "PickPlace", "Stack", "Tidy", "Handover", "HandoverPlace", "Relay"
+    } <= set(TASK_NAMES)  # fmt: skip
     assert [task_class(name).__name__ for name in TASK_NAMES] == list(TASK_NAMES)
+
+
+def test_an_id_takes_the_number_of_objects():
+    one = gymnasium.make("duet/Tidy-v0", num_objects=2)
+    many = gymnasium.make_vec("duet/Relay-v0", num_envs=2, num_objects=4)
+    assert len(one.unwrapped.scene.objects) == 2  # type: ignore[attr-defined]
+    assert len(many.unwrapped.scene.objects) == 4  # type: ignore[attr-defined]
+    one.close()
+    many.close()
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,12 @@ import sys
 from typing import Any
 
 import gymnasium as gym
+import mujoco
 import numpy as np
 import pytest
 
+from envs.pictures import VIDEO_SIZE
+from envs.registration import TASK_NAMES
 from envs.rendering import Marker, SceneRenderer, choose_backend
 from envs.vector import DuetVectorEnv
 
@@ -74,6 +77,62 @@ def test_every_camera_sees_something(env: DuetVectorEnv, camera: str) -> None:
     assert picture.shape == (90, 160, 3)
     assert picture.dtype == np.uint8
     assert picture.std() > 10
+
+
+@pytest.mark.parametrize("task", TASK_NAMES)
+def test_every_task_is_drawn_with_its_goal(task: str) -> None:
+    env = DuetVectorEnv(1, task=task)
+    env.reset(options={"layout_seeds": [1]})
+    goals = env.task.goals_to_draw(env.world().goal[0])
+    assert len(env.pictures.markers(0)) == len(goals) == (0 if task == "Stack" else max(1, len(env.task.objects)))
+    cameras = ["front", *(f"arm{arm}/wrist" for arm in range(env.task.num_arms))]
+    pictures = [env.render_world(0, camera, (90, 160)).astype(int) for camera in cameras]
+    assert all(picture.std() > 10 for picture in pictures)
+    env.task.goals_to_draw = lambda goal: ()  # type: ignore[method-assign]
+    without = env.render_world(0, "front", (90, 160)).astype(int)
+    assert (np.abs(pictures[0] - without).sum(axis=-1) > 40).any() == bool(goals)
+    env.close()
+
+
+@pytest.mark.parametrize(("task", "count"), [("Stack", None), ("Tidy", 8), ("Handover", None), ("Relay", 4)])
+def test_the_front_camera_sees_all_objects_and_goals_and_the_bases(task: str, count: int | None) -> None:
+    env = DuetVectorEnv(100, task=task, num_objects=count)
+    env.reset(options={"layout_seeds": range(100)})
+    world, model = env.world(), env.scene.picture_model
+    points = [world.object_position(thing) for thing in range(len(env.task.objects))]
+    points += [env.task.targets(world).positions.reshape(-1, 3)]
+    points += [np.array([arm.base.position]) for arm in env.scene.arms]
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    camera = model.camera("front").id
+    seen = (np.concatenate(points) - data.cam_xpos[camera]) @ data.cam_xmat[camera].reshape(3, 3)
+    half = np.tan(np.deg2rad(model.cam_fovy[camera]) / 2) * -seen[:, 2]
+    height, width = VIDEO_SIZE
+    assert (np.abs(seen[:, 1]) < 0.97 * half).all()
+    assert (np.abs(seen[:, 0]) < 0.97 * half * width / height).all()
+
+
+def test_places_on_the_table_are_marked_flat_and_places_in_the_air_by_a_ball() -> None:
+    for task, shapes in (
+        ("Tidy", ["box"] * 3),
+        ("HandoverPlace", ["box"]),
+        ("Relay", ["box", "cylinder", "cylinder"]),
+        ("Handover", ["sphere"]),
+    ):
+        env = DuetVectorEnv(1, task=task)
+        env.reset(seed=0)
+        goals = env.task.goals_to_draw(env.world().goal[0])
+        assert [goal.shape for goal in goals] == shapes
+        assert [goal.colour for goal in goals] == [thing.colour for thing in env.task.objects]
+        for goal, thing in zip(goals, env.task.objects, strict=True):
+            at = env.task.targets(env.world()).positions[0, env.task.objects.index(thing)]
+            np.testing.assert_allclose(goal.position[:2], at[:2])
+            if goal.shape == "sphere":
+                np.testing.assert_allclose(goal.position, at)
+            else:
+                assert goal.position[2] < 0.002
+                # the object does not hide it
+                assert goal.half_size[0] > thing.max_half_size[0]
 
 
 def test_worlds_look_different(env: DuetVectorEnv) -> None:

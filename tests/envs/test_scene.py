@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from envs.robots import PANDA
-from envs.scene import BASES, ObjectSpec, Scene, arm_prefix, compose
+from envs.scene import BASES, COLOURS, ObjectSpec, Scene, arm_prefix, compose
 
 _CUBE = ObjectSpec("cube", (0.02, 0.02, 0.02))
 _VISUAL_GROUP = 2
@@ -235,3 +235,20 @@ def test_the_table_top_is_the_plane_of_height_zero_under_every_workspace(num_arm
 def test_a_scene_has_places_for_so_many_arms() -> None:
     with pytest.raises(ValueError, match="3 arms"):
         compose(PANDA, 3, ())
+
+
+def test_objects_have_the_shape_size_and_colour_of_their_specs() -> None:
+    box = ObjectSpec("plank", (0.1, 0.02, 0.015), "blue", symmetry=2)
+    can = ObjectSpec("can", (0.025, 0.025, 0.04), "green", symmetry=0, shape="cylinder")
+    scene = compose(PANDA, 2, (box, can))
+    plank, cylinder = scene.model.geom("plank"), scene.model.geom("can")
+    assert plank.type[0] == mujoco.mjtGeom.mjGEOM_BOX
+    assert cylinder.type[0] == mujoco.mjtGeom.mjGEOM_CYLINDER
+    np.testing.assert_allclose(plank.size, (0.1, 0.02, 0.015))
+    np.testing.assert_allclose(cylinder.size[:2], (0.025, 0.04))
+    for geom, spec in ((plank, box), (cylinder, can)):
+        np.testing.assert_allclose(geom.rgba, COLOURS[spec.colour])
+    assert [thing.spec for thing in scene.objects] == [box, can]
+    columns = [range(thing.pose.start, thing.pose.stop) for thing in scene.objects]
+    columns += [range(part.start, part.stop) for arm in scene.arms for part in (arm.joints, arm.fingers)]
+    assert sorted(itertools.chain(*columns)) == list(range(scene.model.nq)), "every column of qpos has one owner"

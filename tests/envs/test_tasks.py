@@ -221,7 +221,7 @@ def test_progress_climbs_to_success(task):
         np.testing.assert_array_equal(success, progress.reached == count)
         np.testing.assert_array_equal(terms.sum(axis=0) >= count, success)
         now = terms.sum(axis=0)
-        assert (now >= best - 0.5)[~done].all(), (best - now).max()
+        assert (now >= best - 0.35)[~done].all(), (best - now).max()
         best, done = np.maximum(best, now), done | success
         if done.all():
             break
@@ -287,7 +287,7 @@ def test_success_means_that_the_goals_agree(task):
         _, rewards, terminated, *_ = env.step(expert.act())
         assert (rewards[terminated] == 0.0).all()
         successes += terminated.sum()
-        if successes > 50:
+        if successes > 20:
             break
     assert successes
 

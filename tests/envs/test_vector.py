@@ -73,6 +73,10 @@ def test_actions_out_of_range_are_clipped_and_counted(begun):
         ({"observation": "goals"}, "no observation mode 'goals'; did you mean 'goal'\\?"),
         ({"control": "cartesan"}, "no control mode 'cartesan'; did you mean 'cartesian'\\?"),
         ({"render_mode": "rgb"}, "no render mode 'rgb'; .*known: rgb_array, human"),
+        ({"task": "Tidy", "num_objects": 9}, "num_objects is 9; Tidy comes with 1, 2, 3, 4, 5, 6, 7, 8$"),
+        ({"task": "Tidy", "num_objects": 0}, "num_objects is 0; Tidy comes with 1, 2, 3, 4, 5, 6, 7, 8$"),
+        ({"task": "Relay", "num_objects": 1}, "num_objects is 1; Relay comes with 2, 3, 4$"),
+        ({"task": "Handover", "num_objects": 2}, "num_objects is 2; the number of Handover's objects is fixed$"),
         ({"num_envs": 0}, "num_worlds must be at least 1, not 0"),
         ({"threads": -1}, "threads must be 0 .* or more, not -1"),
     ],
@@ -80,6 +84,38 @@ def test_actions_out_of_range_are_clipped_and_counted(begun):
 def test_unknown_arguments_are_explained(kwargs, message):
     with pytest.raises(ValueError, match=message):
         DuetVectorEnv(**({"num_envs": 1} | kwargs))
+
+
+# Objects and arms
+
+
+@pytest.mark.parametrize(
+    ("task", "count", "objects"),
+    [("Tidy", None, 3), ("Tidy", 8, 8), ("Relay", None, 3), ("Relay", 2, 2), ("Lift", None, 1)],
+)
+def test_a_task_comes_with_as_many_objects_as_asked_for(task, count, objects):
+    env = DuetVectorEnv(2, task=task, num_objects=count)
+    assert len(env.scene.objects) == objects
+    assert env.make_kwargs["num_objects"] == count
+    again = DuetVectorEnv(**env.make_kwargs)
+    np.testing.assert_array_equal(env.reset(seed=0)[0], again.reset(seed=0)[0])
+    assert env.max_ticks == again.max_ticks
+    names = {part.name for part in env.parts}
+    assert all(any(thing.spec.name in name for name in names) for thing in env.scene.objects)
+
+
+def test_two_arms_have_a_set_of_actions_each():
+    env = DuetVectorEnv(2, task="Handover")
+    one = DuetVectorEnv(2, task="Lift").action_names
+    assert env.action_names == tuple(f"arm{arm}_{name}" for arm in (0, 1) for name in one)
+    env.reset(seed=0)
+    before = [env.world().tool_base_position(arm).copy() for arm in (0, 1)]
+    actions = np.zeros((2, 10))
+    actions[:, 5 + 2] = 1.0
+    for _ in range(5):
+        env.step(actions)
+    assert (env.world().tool_base_position(1)[:, 2] > before[1][:, 2] + 0.03).all()
+    np.testing.assert_allclose(env.world().tool_base_position(0), before[0], atol=0.01)
 
 
 # Reset
