@@ -112,14 +112,14 @@ class Estimate:
         return math.hypot(x - gx, y - gy) < widths + _ROOM / 2
 
     def _each_alone(self, where: tuple[Where, ...]) -> tuple[Where, ...]:
-        """A place has room for one: the second object at it counts as being where it started."""
+        """A place, or an object, has room for one on it: the second one there counts as lying on its own."""
         taken: set[str] = set()
         found = []
         for thing, spot in enumerate(where):
-            if spot.place is not None and spot.place in taken:
+            if {spot.place, spot.below} & taken:
                 self._add(f"start_{self.names[thing]}", thing, Place(self.ground.pose(thing)))
                 spot = Where(place=f"start_{self.names[thing]}")
-            taken |= {spot.place} - {None}  # type: ignore[arg-type]
+            taken |= {name for name in (spot.place, spot.below) if name is not None}
             found.append(spot)
         return tuple(found)
 

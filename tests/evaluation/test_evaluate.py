@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from envs.layout import EVALUATION_SEEDS
 from envs.vector import DuetVectorEnv
@@ -31,6 +32,7 @@ RECOVERY = {"knocked", "recovery_rate", "recovery_low", "recovery_high"}
 
 def untrained(folder: Path, **options: Any) -> Run:
     """A run whose policy has learned nothing."""
+    torch.set_num_threads(1)  # as in a training: its networks are too small to share out
     config = TrainConfig(num_worlds=6, threads=1, **options).resolved()
     run = Run.create(config, folder)
     path = checkpoint_path(folder, 0)

@@ -88,7 +88,7 @@ def test_what_was_knocked_away_is_picked_up_again(task: str) -> None:
     assert (episodes.faults == 0).all()
     assert (episodes.replans >= 1).sum() >= 5  # a cube may fall where it was going
     undisturbed = roll_out(make(task, 6), DualAgent(SymbolicPlanner()), np.arange(6))
-    assert (episodes.ticks > undisturbed.ticks + 5).sum() >= 5, "it cost nothing"
+    assert episodes.ticks.mean() > undisturbed.ticks.mean() + 2, "it cost nothing"
 
 
 @pytest.mark.parametrize("task", ["Lift", "PickPlace"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
@@ -231,6 +232,7 @@ def test_worlds_that_reset_by_themselves_are_refused() -> None:
 
 
 def test_it_trains_under_the_usual_wrappers() -> None:
+    torch.set_num_threads(1)
     worlds = make(("PickPlace", 2), ("Handover", 1), ticks=20)
     assert worlds.env_is_wrapped(VecMonitor) == [False] * 4
     assert worlds.get_attr("num_worlds", indices=[0]) == [3]

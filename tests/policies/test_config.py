@@ -12,7 +12,11 @@ from policies.system1.config import ALL, MIXTURE, TrainConfig
 from policies.system1.settings import ALGORITHMS
 from policies.system1.worlds import make_worlds
 
-_MAY_BE_OPEN = {"planner", "planner_file", "objects"}  # the single system has no planner, and every task a usual number of objects
+_MAY_BE_OPEN = {
+    "planner",
+    "planner_file",
+    "objects",
+}  # the single system has no planner, and every task a usual number of objects
 
 
 @pytest.mark.parametrize("task", TASK_NAMES)
