@@ -7,12 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from envs.vector import DuetVectorEnv
 from evaluation import run as run_module
 from evaluation.run import CONFIG, Run, RunError
+from policies.agents import DualAgent, SingleAgent
+from policies.system1 import checkpoint
+from policies.system1.algorithms import build
 from policies.system1.config import TrainConfig
 from policies.system1.training import CHECKPOINTS
+from policies.system1.worlds import make_worlds
+from policies.system2.planners import make_planner
 
 CONFIGURATION = TrainConfig(task="Reach", steps=100, num_worlds=4).resolved()
+DUAL = TrainConfig(task="all", system="dual", steps=100, num_worlds=6, threads=1, latency=0.2).resolved()
 
 
 def test_a_run_opens_as_it_was_created(tmp_path: Path) -> None:
@@ -100,3 +107,86 @@ def test_a_run_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
     path.write_text(json.dumps(values))
     with pytest.raises(RunError, match="other settings"):
         Run.open(run.folder).check_resumable()
+
+
+# Two systems
+
+
+def with_policy(folder: Path, config: TrainConfig) -> Run:
+    """A run whose policy has learned nothing."""
+    run = Run.create(config, folder)
+    (run.folder / CHECKPOINTS).mkdir()
+    model = build(config, make_worlds(config), to_train=False)
+    checkpoint.write(run.folder / CHECKPOINTS / "0000000000.pt", checkpoint.policy_state(model, seconds=1.0))
+    return run
+
+
+def test_a_dual_run_opens_as_it_was_created(tmp_path: Path) -> None:
+    run = Run.create(DUAL, tmp_path / "run")
+    assert Run.open(run.folder).config == DUAL
+    values = json.loads((run.folder / CONFIG).read_text())
+    assert (values["system"], values["planner"], values["latency"]) == ("dual", "symbolic", 0.2)
+    assert run.actor == "System 1 under the symbolic planner"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"planner": "oracle"}, "no planner 'oracle'"),
+        ({"planner": 3}, "planner must be str"),
+        ({"system": "triple"}, "no system 'triple'"),
+        ({"latency": -1.0}, "latency must be from 0"),
+        ({"objects": 3}, "leave out --objects"),
+        ({"system": "single", "task": "Reach"}, "the single system has no planner"),
+    ],
+)
+def test_a_changed_dual_configuration_is_refused(tmp_path: Path, change: dict, message: str) -> None:
+    run = Run.create(DUAL, tmp_path / "run")
+    path = run.folder / CONFIG
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(RunError, match=message):
+        Run.open(run.folder)
+
+
+def test_a_runs_name_says_which_system_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Run.create(DUAL).folder.name.startswith("all-dual-seed0-")
+    assert Run.create(CONFIGURATION).folder.name.startswith("Reach-ppo-seed0-")
+
+
+def test_who_acts_in_a_dual_run_is_system_1_under_the_planner_that_is_given(tmp_path: Path) -> None:
+    run = with_policy(tmp_path / "run", DUAL)
+    policy = run.policy()
+    env = run.make_env(task="Handover", num_envs=2, autoreset=False)
+    env.reset(options={"layout_seeds": [0, 1]})
+    for planner, latency, calls in ((None, 0.0, 2), (make_planner("frozen"), 0.2, 1)):
+        agent = run.agent(policy, env, planner, latency)
+        assert isinstance(agent, DualAgent)
+        agent.begin(env)
+        assert agent.runtime is not None
+        for _ in range(11):
+            assert agent.act(None).shape == (2, 10)
+        assert agent.runtime.counts["calls"].tolist() == [calls] * 2
+        assert agent.runtime.counts["latency"].tolist() == [round(latency * 25)] * 2
+
+
+def test_a_mixture_is_filmed_on_each_of_its_tasks(tmp_path: Path) -> None:
+    run = with_policy(tmp_path / "run", DUAL)
+    shots = [(shot.env.task_name, shot.layout_seed, shot.env.num_envs) for shot in run.shots([4, 7])]
+    assert shots == [(task, seed, 1) for task in DUAL.tasks for seed in (4, 7)]
+
+
+def test_a_single_policy_does_not_act_where_it_would_see_something_else(tmp_path: Path) -> None:
+    run = with_policy(tmp_path / "run", CONFIGURATION)
+    policy, env = run.policy(), run.make_env(num_envs=1)
+    assert isinstance(run.agent(policy, env), SingleAgent)
+    sizes = [space.shape[0] for space in (policy.observation_space, other_env(run).single_observation_space)]  # type: ignore[index]
+    with pytest.raises(RunError, match=rf"observes \({sizes[0]},\) numbers; Lift with 1 objects has \({sizes[1]},\)"):
+        run.agent(policy, other_env(run))
+    for planner, latency in ((make_planner("symbolic"), 0.0), (None, 0.4)):
+        with pytest.raises(RunError, match="is a single system; it has no planner"):
+            run.agent(policy, env, planner, latency)
+
+
+def other_env(run: Run) -> DuetVectorEnv:
+    return run.make_env(task="Lift", num_envs=1)

@@ -90,7 +90,7 @@ def test_one_command_is_one_episode_of_an_actor() -> None:
         before, commands = observation, told(worlds)
         observation, rewards, dones, infos = worlds.step(noisy(worlds, random))
         assert np.isfinite(observation).all()
-        assert (np.abs(observation) <= worlds.observation_space.high).all()  # type: ignore[attr-defined]
+        assert (np.abs(observation) <= worlds.observation_space.high).all()
         assert ((rewards >= WORST) & (rewards <= 0)).all()
         for actor, (now, was) in enumerate(zip(told(worlds), commands, strict=True)):
             info = infos[actor]
@@ -111,7 +111,7 @@ def test_what_is_done_or_lost_has_ended_and_what_is_replaced_is_cut_off() -> Non
     worlds.reset()
     ((_, runtime),) = worlds.groups
     update, seen = runtime.update, []
-    runtime.update = lambda: seen.append(update()) or seen[-1]  # type: ignore[method-assign, func-returns-value]
+    runtime.update = lambda: seen.append(update()) or seen[-1]  # type: ignore[func-returns-value]
     random = np.random.default_rng(1)
     counts = {"done": 0, "lost": 0, "replaced": 0}
     for tick in range(160):
@@ -141,7 +141,7 @@ def test_an_episode_of_a_world_is_told_with_its_first_arm() -> None:
     returns, ticks, ended = np.zeros(5), np.zeros(5, dtype=int), [0] * 5
     earned: list[np.ndarray] = []
     for env, _ in worlds.groups:
-        env.step = _listening(env, earned)  # type: ignore[method-assign]
+        env.step = _listening(env, earned)
     seeds: set[int] = set()
     for _ in range(280):
         earned.clear()

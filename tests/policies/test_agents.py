@@ -102,7 +102,7 @@ def test_an_agent_begins_again_as_if_it_had_not_acted_before() -> None:
             actions.append(agent.act(None))
             env.step(actions[-1])
         found.append(np.stack(actions))
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_an_agent_that_has_not_begun_says_so() -> None:

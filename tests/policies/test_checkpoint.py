@@ -99,7 +99,7 @@ def test_a_system_1_of_other_sizes_is_refused_with_both_shapes(
     untrained: tuple[TrainConfig, dict], tmp_path: Path
 ) -> None:
     config, state = untrained
-    size = space().shape[0]  # type: ignore[index]
+    size = space().shape[0]
     first = "mlp_extractor.policy_net.0.weight"
     width = state["weights"][first].shape[0]
     for other in (torch.zeros(width, size + 3), torch.zeros(width * 2, size)):
@@ -116,7 +116,7 @@ def test_observation_statistics_of_another_size_are_refused_with_both_sizes(
     untrained: tuple[TrainConfig, dict], tmp_path: Path
 ) -> None:
     config, state = untrained
-    size = space().shape[0]  # type: ignore[index]
+    size = space().shape[0]
     other = {"mean": np.zeros(size + 3), "var": np.ones(size + 3), "count": 1.0}
     path = _save(tmp_path / "system1.pt", state, {}, other)
     with pytest.raises(CheckpointError, match=rf"\({size + 3},\) numbers, not of \({size},\)"):

@@ -93,7 +93,7 @@ def reach(*places: tuple[float, float, float]) -> Plan:
 @pytest.mark.parametrize("latency", [0, 5, 25])
 def test_an_episode_is_the_same_to_the_last_bit_in_any_batch(latency: int) -> None:
     one, many, again = (
-        trace(*make("HandoverPlace", seeds, latency=latency), world=seeds.index(11), ticks=160)
+        trace(*make("HandoverPlace", seeds, latency=latency), world=seeds.index(11), ticks=125)
         for seeds in ([11], list(range(16)), [11, 3])
     )
     assert one == many
@@ -496,7 +496,7 @@ def test_a_saved_runtime_goes_on_to_the_last_bit(task: str, at: int, tmp_path: P
     for world in range(3):
         assert restored.plan_of(world) == runtime.plan_of(world)
     for world in range(3):
-        assert trace(env, runtime, world, 40) == trace(other, restored, world, 40)
+        assert trace(env, runtime, world, 25) == trace(other, restored, world, 25)
     assert restored.no_plan == runtime.no_plan
 
 
