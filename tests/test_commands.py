@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -16,6 +17,10 @@ import pytest
 
 _ROOT = Path(__file__).parents[1]
 _TINY = ["--task", "Reach", "--num-worlds", "16", "--demonstrations", "16", "--episodes", "20", "--threads", "1"]
+_TINY_DUAL = [
+    *("--task", "PickPlace", "--system", "dual", "--num-worlds", "16", "--demonstrations", "16", "--steps", "1024"),
+    *("--episodes", "10", "--threads", "1", "--no-video"),
+]
 _KEYS = {
     "task",
     "system",
@@ -119,7 +124,7 @@ def test_no_renderer_keeps_the_evaluation_and_says_what_to_install(tmp_path: Pat
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        (["train.py", "--task", "PickPlase"], "did you mean 'PickPlace'? known: Lift, PickPlace, Reach"),
+        (["train.py", "--task", "PickPlase"], "did you mean 'PickPlace'? known: Handover, HandoverPlace, Lift"),
         (["train.py", "--algorithm", "pppo"], "did you mean 'ppo'"),
         (["train.py", "--robot", "ur5"], "no robot 'ur5'; known: panda"),
         (["train.py", "--observation", "pixel"], "did you mean 'pixels'"),
@@ -131,7 +136,7 @@ def test_no_renderer_keeps_the_evaluation_and_says_what_to_install(tmp_path: Pat
         (["-m", "evaluation", "nowhere"], "there is no run folder nowhere"),
         (["-m", "evaluation", "tests", "--layout-seeds", "5"], "layout seeds are A:B"),
         (["record.py"], "name a run folder, or a task"),
-        (["record.py", "runs/x", "--policy", "random"], "leave out --task and --policy"),
+        (["record.py", "runs/x", "--policy", "random"], "leave out --task, --policy and --objects"),
         (["train.py", "--episodes", "1000000000000"], "episodes must be from 1 to 1000000"),
         (["-m", "evaluation", "tests", "--layout-seeds", "0:4000000000"], "more than 1,000,000 layouts"),
         (["record.py", "--task", "Lift", "--policy", "expart"], "did you mean 'expert'"),
@@ -145,6 +150,139 @@ def test_bad_input_is_one_sentence(command: list[str], says: str) -> None:
     assert done.returncode == 2
     assert says in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+# Two systems
+
+
+@pytest.fixture(scope="module")
+def dual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the dual system, made by the command."""
+    folder = tmp_path_factory.mktemp("runs") / "dual"
+    done = run("train.py", *_TINY_DUAL, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert "Training System 1 under the symbolic planner on PickPlace" in done.stdout
+    return folder
+
+
+def told(module: str, monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """The exit code of a command, run in this process: what tests of its options need is not its start."""
+    monkeypatch.chdir(_ROOT)
+    monkeypatch.setattr(sys, "argv", [module, *map(str, arguments)])
+    try:
+        return importlib.import_module(module).main()
+    except SystemExit as error:
+        return int(error.code or 0)
+
+
+def test_a_dual_run_is_evaluated_at_the_end_and_again_with_the_same_result(dual: Path, tmp_path: Path) -> None:
+    result = read(dual / "evaluation.json")
+    assert set(result) >= _KEYS | {"planner", "planner_calls", "planner_faults", "replans", "no_plan", "actor_steps"}
+    assert (result["system"], result["planner"], result["planner_faults"]) == ("dual", "symbolic", 0)
+    file = tmp_path / "again.json"
+    done = run("-m", "evaluation", dual, "--layout-seeds", "0:10", "--json", file)
+    assert done.returncode == 0, done.stderr
+    assert read(file) == result
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            ["--task", "Tidy", "--objects", "2", "--knock"],
+            {"task": "Tidy", "objects": 2, "layout_seeds": "40:44", "episodes": 4},
+        ),
+        (["--task", "Handover", "--latency", "0.4"], {"task": "Handover", "objects": 1, "planner": "symbolic"}),
+        (["--planner", "none", "--knock"], {"planner": "none", "successes": 0, "knocked": 0, "replans": 0.0}),
+    ],
+)
+def test_a_dual_run_is_evaluated_on_other_tasks(
+    options: list[str],
+    expected: dict,
+    dual: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "result.json"
+    code = told("evaluation.__main__", monkeypatch, dual, *options, "--layout-seeds", "40:44", "--json", file)
+    assert code == 0, capsys.readouterr().err
+    result = read(file)
+    assert {name: result[name] for name in expected} == expected
+    assert ("recovery_rate" in result) == ("--knock" in options)
+    assert f"{result['task']}: {result['successes']} of 4 unseen layouts solved" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--task", "Lift"], r"observes \(\d+,\) numbers; Lift with 1 objects has \(\d+,\)"),
+        (["--task", "Tidy", "--objects", "2"], r"observes \(\d+,\) numbers; Tidy with 2 objects has \(\d+,\)"),
+        (["--planner", "symbolic"], "is a single system; it has no planner"),
+        (["--latency", "0.2"], "is a single system; it has no planner"),
+        (["--knock"], "Reach has no object that could be knocked away"),
+        (["--objects", "2"], "the number of Reach's objects is fixed"),
+        (["--task", "Tydy"], "did you mean 'Tidy'"),
+        (["--planner", "symbolik"], "did you mean 'symbolic'"),
+        (["--latency", "-1"], "latency must be from 0 to 60 s, not -1"),
+        (["--latency", "nan"], "latency must be from 0 to 60 s, not nan"),
+        (["--json", "nowhere/result.json"], "there is no folder"),
+    ],
+)
+def test_what_a_single_run_cannot_be_evaluated_on_is_said_in_a_sentence(
+    options: list[str],
+    says: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert told("evaluation.__main__", monkeypatch, folder, "--layout-seeds", "0:2", *options) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert re.search(says, line)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--system", "duel"], "no system 'duel'; did you mean 'dual'"),
+        (["--system", "dual", "--planner", "oracle"], "no planner 'oracle'"),
+        (["--system", "dual", "--planner", "learned"], "the learned planner comes from a file"),
+        (["--planner", "symbolic"], "the single system has no planner"),
+        (["--latency", "0.2"], "the single system has no planner"),
+        (["--system", "dual", "--latency", "-1"], "latency must be from 0 to 60, not -1"),
+        (["--system", "dual", "--latency", "61"], "latency must be from 0 to 60, not 61"),
+        (["--task", "Tidy", "--objects", "9"], "num_objects is 9; Tidy comes with 1, 2, 3, 4, 5, 6, 7, 8"),
+        (["--task", "Reach", "--objects", "1"], "the number of Reach's objects is fixed"),
+        (["--task", "all"], "needs the dual system"),
+        (["--task", "all", "--system", "dual", "--objects", "3"], "leave out --objects"),
+        (["--task", "all", "--system", "dual", "--algorithm", "sac"], "learns with ppo, not with sac"),
+        (["--task", "al", "--system", "dual"], "did you mean 'all'"),
+        (["--system", "dual", "--reward", "sparse"], "leave --observation, --reward and --control as they are"),
+    ],
+)
+def test_bad_options_of_two_systems_are_one_sentence_and_nothing_is_made(
+    options: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert told("train", monkeypatch, *options, "--out", tmp_path / "run") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert says in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_planner_called_none_is_no_missing_planner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--system", "dual", "--planner", "none", "--steps", "0"]
+    assert told("train", monkeypatch, *options, "--out", tmp_path / "run") == 2
+    assert "steps must be from 1" in capsys.readouterr().err
+    assert told("train", monkeypatch, "--planner", "none", "--out", tmp_path / "run") == 2
+    assert "the single system has no planner" in capsys.readouterr().err
 
 
 def test_a_truncated_checkpoint_is_said(folder: Path, tmp_path: Path) -> None:

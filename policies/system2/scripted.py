@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policies.system2.grounding import Ground, Place
 from policies.system2.plan import Goals, Plan, SceneEstimate, Step
+from policies.system2.search import NoPlan
 from policies.system2.symbolic import goal_place, is_there, on_top, reach_plan
 
 _MIDDLE = 0.2  # (m) what is too small for two hands is put down this near to the middle of the table, for the other arm
@@ -24,7 +25,10 @@ class ScriptedPlanner:
                 steps.append(ground.back_out(arm, around))
         for thing in sorted(range(len(goals.positions)), key=lambda k: not scene.holds[:, k].any()):
             if not self._is_met(ground, thing, goals):
-                steps += self._bring(ground, thing, _aim(ground, goals, thing))
+                try:
+                    steps += self._bring(ground, thing, _aim(ground, goals, thing))
+                except NoPlan as error:
+                    return Plan((), no_plan=str(error))
         return Plan(tuple(steps))
 
     def _is_met(self, ground: Ground, thing: int, goals: Goals) -> bool:
@@ -38,8 +42,11 @@ class ScriptedPlanner:
         takers = [arm for arm in ground.arms if ground.grips(arm, thing, place.pose)]
         holders = [arm for arm in ground.arms if ground.scene.holds[arm][thing]]
         able = holders or [arm for arm in ground.arms if ground.grips(arm, thing, here)]
-        if not takers or not able:
-            return []
+        name = ground.name(thing)
+        if not takers:
+            raise NoPlan(f"no arm reaches goal_{name}, where {name} must go")
+        if not able:
+            raise NoPlan(f"no arm reaches start_{name}, where {name} rests")
         arm = next((a for a in able if a in takers), able[0])
         held = bool(holders)  # now, and not only later in the plan
         if len(holders) > 1:

@@ -36,6 +36,8 @@ def reach_plan(ground: Ground, goals: Goals) -> Plan:
     """Of a task that asks for nothing but a place of the tool."""
     assert goals.tool is not None
     x, y, z = map(float, goals.tool)
+    if not ground.reaches(0, x, y, z):
+        return Plan((), no_plan="no arm reaches the goal, where the tool must go")
     commands = (Command(skill, target=(x, y, z, 0.0)) for skill in ("reach", "hold"))
     return Plan(tuple(ground.step(command.skill, arm0=command) for command in commands))
 

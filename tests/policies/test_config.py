@@ -29,7 +29,7 @@ def test_every_algorithm_is_tuned_for_every_task(task: str, algorithm: str) -> N
 @pytest.mark.parametrize("task", [*TASK_NAMES, ALL])
 def test_the_dual_system_is_tuned_for_every_task(task: str) -> None:
     config = TrainConfig(task=task, system="dual").resolved()
-    assert {name for name, value in vars(config).items() if value is None} == {"objects"}
+    assert {name for name, value in vars(config).items() if value is None} == {"objects", "planner_file"}
     assert config.planner == "symbolic"
     assert config.tasks == (MIXTURE if task == ALL else (task,))
     # resolving again changes nothing: what a run folder holds is resolved
