@@ -342,6 +342,9 @@ def test_a_release_is_not_done_while_touching_or_still_around() -> None:
     away = told.env.world().grasp_distance(0, 0)[0]
     assert away > _CLEAR
     assert told.actors.touch_force[0, 0] < TOUCH_FORCE
+    # as if the cube hung on a finger
+    told.env.physics.arrays["sensordata"][0, told.env.scene.arms[0].finger_forces[0][0]] = 0.0, 0.0, 0.5
+    assert not told.actors.done()[0, 0]
 
 
 def test_fingers_that_move_along_a_bar_are_still_around_it() -> None:
