@@ -76,6 +76,10 @@ def load_policy_state(model: BaseAlgorithm, state: dict[str, Any], source: Path)
         CheckpointError: it belongs to a model of other shapes.
     """
     try:
+        for name, mine in model.policy.state_dict().items():
+            theirs = state["weights"].get(name, mine)
+            if theirs.shape != mine.shape:
+                raise ValueError(f"{name} has the shape {list(theirs.shape)} there, and {list(mine.shape)} here")
         model.policy.load_state_dict(state["weights"])
         _set_statistics(normalizer(model).obs_rms, state["observations"])
         model.num_timesteps = int(state["actor_steps"])
