@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 import numpy as np
 
 from envs.geometry import Array, array_namespace, columns, near, norm, wrap
@@ -17,7 +15,7 @@ TOLERANCE = 0.02  # (m) from the goal
 TURN_TOLERANCE = 0.2  # (rad) 11 degrees
 FAR = 0.5  # (m) progress starts here
 FIRM_GRIP = 35.0  # (N) what a finger can press
-_SPARE = 0.02  # (m) between fingers and object, both sides together: wide enough to get around it
+SPARE = 0.02  # (m) between fingers and object, both sides together: wide enough to get around it
 _NUMBERS = 4  # of a goal for each object: position and heading
 _MARGIN = 0.012  # (m) by which the mark of a place is larger on all sides than what goes there
 
@@ -33,9 +31,9 @@ class ObjectTask(Task):
     """Whether the goals are in the air."""
 
     @property
-    @abstractmethod
     def asked(self) -> tuple[ObjectSpec, ...]:
-        """The objects with a goal: the first of `objects`."""
+        """The objects with a goal: all, or the first of them."""
+        return self.objects
 
     def turns(self, thing: int) -> bool:
         """Whether an object's heading counts."""
@@ -233,7 +231,7 @@ def grasp_stages(world: World, arm: int, thing: int, symmetry: int, away: Array)
     xp = array_namespace(away)
     touching = xp.sum(xp.astype(forces > TOUCH_FORCE, forces.dtype), axis=-1) / 2
     spare = world.gripper_opening(arm) - 2 * world.object_half_size(thing)[:, 1]
-    opened = xp.clip(spare / _SPARE, 0.0, 1.0)
+    opened = xp.clip(spare / SPARE, 0.0, 1.0)
     if symmetry:
         most = np.pi / symmetry
         aligned = 1.0 - xp.abs(wrap(world.object_turn(arm, thing), 2 * most)) / most

@@ -45,6 +45,12 @@ class Kind:
         return np.stack([drawn[span] for span in self.half_sizes], axis=-1), one(self.mass), one(FRICTION)
 
 
+def draw_all(kinds: Sequence[Kind], draw: Draw, randomize: bool) -> tuple[Array, Array, Array]:
+    """Half-sizes (n, K, 3), masses (n, K) and frictions (n, K) of one object of each kind."""
+    sizes, masses, frictions = zip(*(kind.draw(draw, randomize) for kind in kinds), strict=True)
+    return np.stack(sizes, axis=1), np.stack(masses, axis=1), np.stack(frictions, axis=1)
+
+
 _EDGE: Span = (0.018, 0.026)  # the largest still leaves 14 mm to each side of it in the open gripper
 _THIN: Span = (0.012, 0.018)
 CUBE = Kind("box", (_EDGE, _EDGE, _EDGE), (0.05, 0.30), 4)  # balsa to hardwood at these sizes

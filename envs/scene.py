@@ -25,7 +25,6 @@ COLOURS = {  # distinguishable with any colour vision (Okabe and Ito, "Color Uni
     "blue": (0.05, 0.35, 0.70, 1.0),
     "green": (0.02, 0.55, 0.40, 1.0),
     "yellow": (0.92, 0.78, 0.12, 1.0),
-    "pink": (0.80, 0.45, 0.62, 1.0),
 }
 
 

@@ -16,36 +16,23 @@ from evaluation.run import Run, write_json
 _MOST_LATENCY = 60.0  # (s)
 
 
-@dataclass(frozen=True)
-class Options:
+@dataclass(frozen=True, kw_only=True)
+class Options(Setting):
     """What to evaluate."""
 
     run: tyro.conf.Positional[Path]
     """Run folder."""
     layout_seeds: str = "0:300"
     """A:B for the layouts with the seeds from A to B - 1."""
-    task: str | None = None
-    """Another task than it was trained on."""
-    objects: int | None = None
-    """Another number of objects, in tasks that leave a choice."""
-    planner: str | None = None
-    """Another System 2, for a dual system."""
-    planner_file: Path | None = None
-    """What a learned planner has learned: see policies/system2/learned.py."""
-    latency: float = 0.0
-    """(s) of System 2."""
-    knock: bool = False
-    """Knock an object out of the gripper once in every episode, and count the recoveries."""
     json: Path | None = None
     """File to write the result to."""
 
 
-def _setting(options: Options) -> Setting:
-    if options.task is not None:
-        check_name("task", options.task, TASK_NAMES)
-    if not 0 <= options.latency <= _MOST_LATENCY:
-        raise ValueError(f"latency must be from 0 to {_MOST_LATENCY:g} s, not {options.latency:g}")
-    return Setting(options.task, options.objects, options.planner, options.planner_file, options.latency, options.knock)
+def _check(setting: Setting) -> None:
+    if setting.task is not None:
+        check_name("task", setting.task, TASK_NAMES)
+    if not 0 <= setting.latency <= _MOST_LATENCY:
+        raise ValueError(f"latency must be from 0 to {_MOST_LATENCY:g} s, not {setting.latency:g}")
 
 
 def main() -> int:
@@ -56,7 +43,8 @@ def main() -> int:
         run = Run.open(options.run)
         if options.json is not None:
             check_place(options.json)
-        result = evaluate(run, seeds, _setting(options))
+        _check(options)
+        result = evaluate(run, seeds, options)
     except ValueError as error:
         return fail(error)
     print(text(result))

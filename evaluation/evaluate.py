@@ -40,17 +40,17 @@ class Setting:
     """What a run is evaluated on, where that is not what it was trained on."""
 
     task: str | None = None
-    """Another task."""
+    """Another task than it was trained on."""
     objects: int | None = None
-    """Another number of objects."""
+    """Another number of objects, in tasks that leave a choice."""
     planner: str | None = None
-    """Another System 2."""
+    """Another System 2, for a dual system."""
     planner_file: Path | None = None
-    """Of a planner that is learned."""
+    """What a learned planner has learned: see policies/system2/learned.py."""
     latency: float = 0.0
     """(s) of System 2."""
     knock: bool = False
-    """Whether an object is knocked out of the gripper once in every episode."""
+    """Knock an object out of the gripper once in every episode, and count the recoveries."""
 
 
 def evaluate(

@@ -21,7 +21,7 @@ _CARRIED = 0.02  # (m) on the way, where a place or another hand follows
 _PLACED, _PLACED_TURN = 0.012, 0.1  # (m, rad)
 _TURNED = 0.15  # (rad)
 _MOST_TURNED = 1.7  # (rad) the tool, base frame: within every robot's `max_yaw`
-_FIRM = 8.0  # (N) each finger: a pick is done when the object will not slip
+FIRM = 8.0  # (N) each finger: a pick is done when the object will not slip
 _CLEAR = 0.06  # (m) a released object is this far from the tool
 
 
@@ -74,7 +74,7 @@ class Actors:
 
     def __init__(self, scene: Scene, world: World, commands: Commands) -> None:
         arms, things = range(len(scene.arms)), range(len(scene.objects))
-        self.commands = commands
+        self.world, self.commands = world, commands
         self.tool = np.stack([world.tool_base_position(a) for a in arms], axis=1)
         self.yaw = np.stack([world.tool_base_yaw(a) for a in arms], axis=1)
         self.velocity = np.stack([world.turned_to_base(a, world.tool_velocity(a)) for a in arms], axis=1)
@@ -149,7 +149,7 @@ class Actors:
     def done(self) -> np.ndarray:
         """(N, A) bool: which commands are completed. A hold never is."""
         skill, turned = self.commands.skill, np.abs(self.turn)
-        picked = self.held & (self.grip_force > _FIRM) & (np.abs(self.grasp).max(axis=-1) < 0.03)
+        picked = self.held & (self.grip_force > FIRM) & (np.abs(self.grasp).max(axis=-1) < 0.03)
         clear = (self.touch_force < TOUCH_FORCE) & (self._gap() > _CLEAR)
         return np.select(
             [skill == s for s in (REACH, PICK, CARRY, PLACE, RELEASE)],

@@ -19,7 +19,7 @@ from envs.scene import TICK
 from envs.vector import DuetVectorEnv
 from envs.world import World
 from policies.commands import HOLD, NOTHING, RELEASE, SKILLS, Actors, Commands, to_base
-from policies.system2.plan import Command, Goals, Plan, Planner, SceneEstimate, Step, estimates
+from policies.system2.plan import Command, Goals, Plan, Planner, SceneEstimate, Step, begin, estimates
 
 RATE = 2.5  # (Hz) of System 2
 TIME_TO_LIVE = 10.0  # (s) of commands
@@ -138,8 +138,7 @@ class DualRuntime:
         low, high = self._latency
         for i, seed in zip(worlds.tolist(), seeds.tolist(), strict=True):
             self.counts["latency"][i] = low if low == high else np.random.default_rng(seed).integers(low, high + 1)
-        if hasattr(self._planner, "begin"):
-            self._planner.begin(self._env, worlds, seeds)
+        begin(self._planner, self._env, worlds, seeds)
         world = self._env.world()
         for i in worlds.tolist():
             self._halt(i, world)
@@ -339,8 +338,8 @@ class DualRuntime:
         self._plans = [_plan(saved).steps for saved in state["plans"]]
         self._mail = [deque(Message(**m | {"plan": _plan(m["plan"])}) for m in mail) for mail in state["mail"]]
         self.actors = Actors(self._scene, self._env.world(), self.commands)
-        if hasattr(self._planner, "begin"):  # it may have been told of no episode yet
-            self._planner.begin(self._env, np.arange(self._env.num_envs), self._env.layout_seeds)
+        # the planner may have been told of no episode yet
+        begin(self._planner, self._env, np.arange(self._env.num_envs), self._env.layout_seeds)
 
 
 def _plan(saved: dict[str, Any]) -> Plan:

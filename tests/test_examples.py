@@ -100,7 +100,7 @@ def test_the_page_s_thresholds_are_those_of_the_code() -> None:
     tests = rows("skill")
     for name, says in {
         "reach": (f"{commands._REACHED * 100:g} cm", f"{commands._TURNED:g} rad"),
-        "pick": (f"{commands._FIRM:g} N",),
+        "pick": (f"{commands.FIRM:g} N",),
         "carry": (f"{commands._CARRIED * 100:g} cm", f"{commands._TURNED:g} rad"),
         "place": (f"{commands._PLACED * 100:g} cm", f"{commands._PLACED_TURN:g} rad"),
         "release": (f"{commands._CLEAR * 100:g} cm",),

@@ -6,10 +6,9 @@ import numpy as np
 
 from envs.geometry import Array, array_namespace, near, norm
 from envs.layout import Draw, Layout
-from envs.object_task import FAR, ObjectTask, grasp_stages, holds
+from envs.object_task import FAR, FIRM_GRIP, ObjectTask, grasp_stages, holds
 from envs.objects import BAR, grip_offset, standing, to_world
 from envs.progress import Progress, Stage, climb
-from envs.scene import ObjectSpec
 from envs.task import TOUCH_FORCE, jittered_home
 from envs.world import World
 
@@ -45,10 +44,6 @@ class Handover(ObjectTask):
     stages = ("reach", "grasp", "meet", "both", "pass", "carry", "settle")
     time_limit = 10.0
     in_air = True
-
-    @property
-    def asked(self) -> tuple[ObjectSpec, ...]:
-        return self.objects
 
     def layout(self, draw: Draw, randomize: bool) -> Layout:
         joints = jittered_home(draw, self.robot, self.num_arms)
@@ -106,7 +101,7 @@ def passing(world: World, giver: int, thing: int) -> dict[str, Stage]:
     taking = grasp_stages(world, receiver, thing, BAR.symmetry, _from_end(world, receiver, thing))
     take = 0.5 * taking["reach"].fraction + 0.5 * taking["grasp"].fraction
     alone = takes & (world.touch_force(giver, thing) < TOUCH_FORCE)
-    loose = near(world.touch_force(giver, thing), 0.0, 35.0)
+    loose = near(world.touch_force(giver, thing), 0.0, FIRM_GRIP)
     return grasp_stages(world, giver, thing, BAR.symmetry, _from_end(world, giver, thing)) | {
         "meet": Stage(gives & met, brought),
         # whether or not the giver still does: its grip is gone before its touch, and nothing is lost by that

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.geometry import Array, array_namespace, near, wrap
+from envs.geometry import Array, array_namespace, near
 from envs.layout import Draw, Layout
-from envs.object_task import FAR, ObjectTask, holds
-from envs.objects import BAR, CUBE, CYLINDER, Area, spread, standing
-from envs.progress import Progress, Stage, climb
+from envs.object_task import FAR, holds
+from envs.objects import BAR, CUBE, CYLINDER, Area, draw_all, spread, standing
+from envs.progress import Stage
 from envs.robots import RobotSpec
-from envs.scene import ObjectSpec
+from envs.sorting_task import SortingTask
 from envs.task import jittered_home
 from envs.tasks.handover import on_one_side
 from envs.world import World
@@ -19,10 +19,9 @@ _KINDS = (("bar", BAR, "orange"), ("cube", CUBE, "blue"), ("cylinder", CYLINDER,
 _Y = (-0.34, 0.34)  # (m)
 _X = (0.34, 0.45)  # (m) base frame of the one arm that reaches there, for the middle of what is not a bar
 _RADIUS = {BAR: 0.09, CUBE: 0.055, CYLINDER: 0.055}  # (m) room to grip one thing beside another
-_SECONDS = 8.0  # for each object
 
 
-class Relay(ObjectTask):
+class Relay(SortingTask):
     """Success: every object within 2 cm of its goal, at rest and let go, for 0.2 s; the bar also within 0.2 rad.
 
     Objects start and end on either side of the table, where only one arm reaches. The first and every other one
@@ -32,27 +31,21 @@ class Relay(ObjectTask):
 
     num_arms = 2
     object_counts = (3, 2, 4)
+    last_stage = "sorted"
+    seconds = 8.0
 
     def __init__(self, robot: RobotSpec, num_objects: int | None = None) -> None:
         super().__init__(robot, num_objects)
-        count = num_objects or self.object_counts[0]
-        self._kinds = [kind for _, kind, _ in _KINDS[:count]]
-        self.objects = tuple(kind.spec(name, colour) for name, kind, colour in _KINDS[:count])
-        self.stages = tuple(f"{k} of {count}" for k in range(1, count)) + ("sorted",)
-        self.time_limit = _SECONDS * count
-
-    @property
-    def asked(self) -> tuple[ObjectSpec, ...]:
-        return self.objects
+        self._kinds = [kind for _, kind, _ in _KINDS[: self.count]]
+        self.objects = tuple(kind.spec(name, colour) for name, kind, colour in _KINDS[: self.count])
 
     def turns(self, thing: int) -> bool:
         return self._kinds[thing] is BAR
 
     def layout(self, draw: Draw, randomize: bool) -> Layout:
-        n, count = len(draw), len(self.objects)
+        n, count = len(draw), self.count
         joints = jittered_home(draw, self.robot, self.num_arms)
-        bodies = [kind.draw(draw, randomize) for kind in self._kinds]
-        half_sizes, masses, frictions = (np.stack(part, axis=1) for part in zip(*bodies, strict=True))
+        half_sizes, masses, frictions = draw_all(self._kinds, draw, randomize)
         side = (draw.uniform(0.0, 1.0, count) < 0.5).astype(int)
         crosses = draw.uniform(0.0, 1.0, count) < 0.5
         crosses[:, 0] = True
@@ -72,31 +65,17 @@ class Relay(ObjectTask):
             return Area(_X, _Y, _RADIUS[kind])
         return Area(on_one_side(half_sizes[:, thing], yaw), _Y, _RADIUS[kind])
 
-    def progress(self, world: World, success: Array) -> Progress:
-        xp = array_namespace(world.goal)
-        things = range(len(self.objects))
-        met = xp.stack([self.met(world, k) for k in things], axis=-1)
-        done = xp.sum(xp.astype(met, xp.int64), axis=-1)
-        ahead = xp.max(xp.stack([xp.where(met[:, k], 0.0, self._moved(world, k)) for k in things], axis=-1), axis=-1)
-        stages = {name: Stage(done > k, ahead) for k, name in enumerate(self.stages[:-1])}
-        last = xp.where(done == len(things), 0.95, 0.95 * ahead)
-        return climb(stages | {self.stages[-1]: Stage(success, last)})
-
-    def _moved(self, world: World, thing: int) -> Array:
-        """(N,) in [0, 1]: how far one object is on its way, in whichever hands."""
+    def way(self, world: World, thing: int) -> dict[str, Stage]:
+        # in whichever hands
         xp = array_namespace(world.goal)
         away = self.distance_to_goal(world, thing)
         tools = [near(world.grasp_distance(arm, thing), 0.03, FAR) for arm in range(self.num_arms)]
         gripped = holds(world, 0, thing) | holds(world, 1, thing)
         carried = 0.3 * near(away, 0.0, 2 * FAR) + 0.4 * near(away, 0.0, 0.2)
         if self.turns(thing):
-            turned = xp.abs(wrap(self.turn_to_goal(world, thing)))
+            turned = xp.abs(self.turn_to_goal(world, thing))
             carried = carried * (0.7 + 0.3 * near(turned, 0.0, np.pi / 2))
-        ladder = climb(
-            {
-                "grasp": Stage(gripped, xp.maximum(tools[0], tools[1])),
-                "carry": Stage(self.in_place(world, thing), carried),
-                "let go": Stage(self.met(world, thing), self.letting_go(world, thing)),
-            }
-        )
-        return sum(ladder.terms.values()) / len(ladder.terms)
+        return {
+            "grasp": Stage(gripped, xp.maximum(tools[0], tools[1])),
+            "carry": Stage(self.in_place(world, thing), carried),
+        }

@@ -7,7 +7,7 @@ import numpy as np
 from envs.geometry import Array, array_namespace, near
 from envs.layout import Draw, Layout
 from envs.object_task import FAR, ObjectTask
-from envs.objects import CUBE, Area, spread, standing
+from envs.objects import CUBE, Area, draw_all, spread, standing
 from envs.progress import Progress, Stage, climb
 from envs.scene import ObjectSpec
 from envs.task import jittered_home
@@ -39,8 +39,7 @@ class Stack(ObjectTask):
         joints = jittered_home(draw, self.robot, self.num_arms)
         places = spread(draw, [Area(_X, _Y, _RADIUS)] * 2)
         yaws = draw.uniform(-_YAW, _YAW, 2)
-        bodies = [CUBE.draw(draw, randomize) for _ in self.objects]
-        half_sizes, masses, frictions = (np.stack(part, axis=1) for part in zip(*bodies, strict=True))
+        half_sizes, masses, frictions = draw_all([CUBE] * len(self.objects), draw, randomize)
         poses = standing(places, half_sizes[..., 2], yaws)
         top = 2 * half_sizes[:, 1, 2] + half_sizes[:, 0, 2]
         goal = np.column_stack((places[:, 1], top, yaws[:, 1]))

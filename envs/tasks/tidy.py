@@ -6,11 +6,11 @@ import numpy as np
 
 from envs.geometry import Array, array_namespace, near
 from envs.layout import Draw, Layout
-from envs.object_task import FAR, ObjectTask
-from envs.objects import CUBE, Area, spread, standing, to_world
-from envs.progress import Progress, Stage, climb
+from envs.object_task import FAR
+from envs.objects import CUBE, Area, draw_all, spread, standing, to_world
+from envs.progress import Stage
 from envs.robots import RobotSpec
-from envs.scene import ObjectSpec
+from envs.sorting_task import SortingTask
 from envs.task import Goal, jittered_home, mark
 from envs.world import World
 
@@ -21,10 +21,9 @@ _YAW = np.pi / 4  # (rad) a cube looks the same after a quarter turn
 _SITES = np.array(((0.42, 0.30), (0.62, 0.30), (0.42, -0.30), (0.62, -0.30)))  # (m) middles of zones, base frame
 _JITTER = 0.02  # (m) of zones
 _HALF = 0.045  # (m) half the side of the square that a zone has for each of its cubes
-_SECONDS = 5.0  # for each cube
 
 
-class Tidy(ObjectTask):
+class Tidy(SortingTask):
     """Success: every cube in the zone of its colour, at rest and let go, for 0.2 s.
 
     Cube k has colour k mod 4. A zone has a square of 9 cm for each cube of its colour, side by side.
@@ -32,29 +31,24 @@ class Tidy(ObjectTask):
     """
 
     object_counts = (3, 1, 2, 4, 5, 6, 7, 8)
+    last_stage = "tidy"
+    seconds = 5.0
 
     def __init__(self, robot: RobotSpec, num_objects: int | None = None) -> None:
         super().__init__(robot, num_objects)
-        count = num_objects or self.object_counts[0]
+        count = self.count
         self.objects = tuple(CUBE.spec(f"cube{k}", _COLOURS[k % len(_COLOURS)]) for k in range(count))
-        self.stages = tuple(f"{k} of {count}" for k in range(1, count)) + ("tidy",)
-        self.time_limit = _SECONDS * count
         # the squares of two cubes of one colour lie on both sides of the zone's middle
         self._aside = np.zeros(count)
         for k in range(len(_COLOURS), count):
             self._aside[[k - len(_COLOURS), k]] = -_HALF, _HALF
 
-    @property
-    def asked(self) -> tuple[ObjectSpec, ...]:
-        return self.objects
-
     def layout(self, draw: Draw, randomize: bool) -> Layout:
-        n, count = len(draw), len(self.objects)
+        n, count = len(draw), self.count
         joints = jittered_home(draw, self.robot, self.num_arms)
         places = spread(draw, [Area(_X, _Y, _RADIUS)] * count)
         yaws = draw.uniform(-_YAW, _YAW, count)
-        bodies = [CUBE.draw(draw, randomize) for _ in self.objects]
-        half_sizes, masses, frictions = (np.stack(part, axis=1) for part in zip(*bodies, strict=True))
+        half_sizes, masses, frictions = draw_all([CUBE] * count, draw, randomize)
         sites = _SITES + draw.uniform(-_JITTER, _JITTER, 8).reshape(n, 4, 2)
         order = np.argsort(draw.uniform(0.0, 1.0, 4), axis=1)
         zones = np.take_along_axis(sites, order[..., None], axis=1)[:, np.arange(count) % len(_COLOURS)]
@@ -73,29 +67,10 @@ class Tidy(ObjectTask):
             & (xp.abs(offset[..., 2]) < _HALF / 2)
         )
 
-    def progress(self, world: World, success: Array) -> Progress:
-        xp = array_namespace(world.goal)
-        things = range(len(self.objects))
-        met = xp.stack([self.met(world, k) for k in things], axis=-1)
-        done = xp.sum(xp.astype(met, xp.int64), axis=-1)
-        # how far the furthest of the other cubes is
-        ahead = xp.max(xp.stack([xp.where(met[:, k], 0.0, self._moved(world, k)) for k in things], axis=-1), axis=-1)
-        stages = {name: Stage(done > k, ahead) for k, name in enumerate(self.stages[:-1])}
-        last = xp.where(done == len(things), 0.95, 0.95 * ahead)
-        return climb(stages | {self.stages[-1]: Stage(success, last)})
-
-    def _moved(self, world: World, thing: int) -> Array:
-        """(N,) in [0, 1]: how far one cube is on its way."""
+    def way(self, world: World, thing: int) -> dict[str, Stage]:
         away = self.distance_to_goal(world, thing)
         carried = 0.5 * near(away, 0.0, FAR) + 0.5 * near(away, 0.0, 0.1)
-        ladder = climb(
-            self.grasp_stages(world, 0, thing)
-            | {
-                "carry": Stage(self.in_place(world, thing), carried),
-                "let go": Stage(self.met(world, thing), self.letting_go(world, thing)),
-            }
-        )
-        return sum(ladder.terms.values()) / len(ladder.terms)
+        return self.grasp_stages(world, 0, thing) | {"carry": Stage(self.in_place(world, thing), carried)}
 
     def goals_to_draw(self, goal: np.ndarray) -> tuple[Goal, ...]:
         squares = goal.reshape(-1, 4)

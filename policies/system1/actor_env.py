@@ -14,11 +14,11 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices
 
-from envs.scene import TICK
 from envs.vector import DuetVectorEnv
 from policies.dual import DualRuntime
 from policies.scripted import scripted_actions
 from policies.system1.commanded import LOST, harm, observe, progress, space
+from policies.system1.vec_env import episode_info
 
 
 class ActorVecEnv(VecEnv):
@@ -93,7 +93,7 @@ class ActorVecEnv(VecEnv):
         over = success | truncated
         # what cannot be planned for any more is as bad as lost
         lost = events.lost | events.stuck[:, None]
-        gain = progress(runtime.seen) - 1.0 + LOST * lost - harm(env.world(), runtime.seen)
+        gain = progress(runtime.seen) - 1.0 + LOST * lost - harm(runtime.seen)
         ended = events.done | lost | success[:, None]
         cut = (events.replaced | over[:, None]) & ~ended
         done = (ended | cut).reshape(-1)
@@ -105,16 +105,7 @@ class ActorVecEnv(VecEnv):
                     "TimeLimit.truncated": bool(cut[actor // arms, actor % arms]),
                 }
         for i in np.flatnonzero(over).tolist():
-            ticks = int(world_infos["tick"][i])
-            infos[first + i * arms] |= {
-                "task": env.task_name,
-                "is_success": bool(success[i]),
-                "best_stage": int(world_infos["best_stage"][i]),
-                "layout_seed": int(world_infos["layout_seed"][i]),
-                "aided": bool(world_infos["aided"][i]),
-                "diverged": bool(world_infos["diverged"][i]),
-                "episode": {"r": float(returns[i]), "l": ticks, "t": ticks * TICK},
-            }
+            infos[first + i * arms] |= {"task": env.task_name, **episode_info(world_infos, i, returns[i])}
         if over.any():
             returns[over] = 0.0
             env.reset(options={"reset_mask": over})

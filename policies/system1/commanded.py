@@ -6,10 +6,10 @@ import numpy as np
 from gymnasium import spaces
 
 from envs.geometry import near
+from envs.object_task import FAR, FIRM_GRIP, SPARE, holds
 from envs.observation import CLOSE_BY
-from envs.task import GRIP_FORCE, TOUCH_FORCE
-from envs.world import World
-from policies.commands import CARRY, HOLD, PICK, PLACE, REACH, RELEASE, SKILLS, Actors
+from envs.task import TOUCH_FORCE
+from policies.commands import CARRY, FIRM, HOLD, PICK, PLACE, REACH, RELEASE, SKILLS, Actors
 
 # The observation of one arm, in order: name, size, bounds. Base frame of the arm; m, m/s, rad and N.
 PARTS: tuple[tuple[str, int, float], ...] = (
@@ -35,11 +35,8 @@ PARTS: tuple[tuple[str, int, float], ...] = (
 _BOUNDS = np.concatenate([np.full(size, bound) for _, size, bound in PARTS])
 
 LOST = -25.0  # reward for losing the object: worse than any way of going on
-_FAR = 0.5  # (m) progress starts here
-_SPARE = 0.02  # (m) between fingers and object, both sides together: wide enough to get around it
 _BUMPED = 0.15  # (m/s) no object moves so fast by itself, but in falling
 _PRESSED = 20.0  # (N)
-_FIRM_GRIP = 35.0  # (N) what a finger can press
 
 
 def space() -> spaces.Box:
@@ -74,17 +71,17 @@ def observe(actors: Actors) -> np.ndarray:
     return np.minimum(np.maximum(flat, -_BOUNDS), _BOUNDS).astype(np.float32)
 
 
-def harm(world: World, actors: Actors) -> np.ndarray:
+def harm(actors: Actors) -> np.ndarray:
     """(N, A) in [0, 2], taken off the reward: how much an object moves that no hand holds, and how hard one finger
     presses on what is to be picked up.
 
     Without it, a faster grasp pays that comes in from the side, stands on the object with one finger or shoves it away.
     """
-    shoved = np.zeros(len(actors.yaw))
+    world, shoved = actors.world, np.zeros(len(actors.yaw))
     for thing in range(len(world.scene.objects)):
         loose = np.ones(len(shoved), dtype=bool)
         for arm in range(len(world.scene.arms)):
-            loose &= world.grip_force(arm, thing) < GRIP_FORCE
+            loose &= ~holds(world, arm, thing)
         shoved = np.maximum(shoved, loose * np.clip(world.object_speed(thing) / _BUMPED - 0.5, 0.0, 1.0))
     pressing = (actors.commands.skill == PICK) & (actors.grip_force < TOUCH_FORCE)
     return shoved[:, None] + pressing * np.minimum(actors.touch_force / _PRESSED, 1.0)
@@ -93,18 +90,18 @@ def harm(world: World, actors: Actors) -> np.ndarray:
 def progress(actors: Actors) -> np.ndarray:
     """(N, A) in [0, 1]: how near each arm is to having done what it is told. The reward is this minus 1."""
     aligned = 1.0 - np.minimum(np.abs(actors.turn) / (np.pi / 2), 1.0)
-    close = 0.5 * near(actors.away, 0.005, _FAR) + 0.5 * near(actors.away, 0.005, 0.1)
+    close = 0.5 * near(actors.away, 0.005, FAR) + 0.5 * near(actors.away, 0.005, 0.1)
     moved = close * (0.7 + 0.3 * aligned)
     spare = actors.opening - 2 * actors.half_size[..., 1]
-    opened = np.clip(spare / _SPARE, 0.0, 1.0)
-    touching = (actors.forces > 0.05).sum(axis=-1) / 2
+    opened = np.clip(spare / SPARE, 0.0, 1.0)
+    touching = (actors.forces > TOUCH_FORCE).sum(axis=-1) / 2
     # the last centimetres count only for a gripper that can take them
-    around = 0.3 * near(actors.away, 0.01, _FAR) + 0.4 * near(actors.away, 0.01, 0.1) * opened * aligned
+    around = 0.3 * near(actors.away, 0.01, FAR) + 0.4 * near(actors.away, 0.01, 0.1) * opened * aligned
     around += 0.15 * opened + 0.15 * aligned
-    firm = np.minimum(actors.grip_force / 8.0, 1.0)
+    firm = np.minimum(actors.grip_force / FIRM, 1.0)
     picked = np.where((actors.away < 0.02) | actors.held, 0.6 + 0.2 * touching + 0.2 * firm, 0.6 * around)
-    loose = near(actors.touch_force, 0.0, _FIRM_GRIP)
-    let_go = np.where(actors.touch_force < 0.05, 0.6 + 0.4 * near(actors.away, 0.0, 0.12), 0.5 * loose)
+    loose = near(actors.touch_force, 0.0, FIRM_GRIP)
+    let_go = np.where(actors.touch_force < TOUCH_FORCE, 0.6 + 0.4 * near(actors.away, 0.0, 0.12), 0.5 * loose)
     kept = np.where(actors.has_object, moved * actors.held, moved)
     skill = actors.commands.skill
     return np.select(

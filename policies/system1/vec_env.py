@@ -13,6 +13,19 @@ from envs.scene import TICK
 from envs.vector import DuetVectorEnv
 
 
+def episode_info(infos: dict[str, np.ndarray], world: int, total: float) -> dict[str, Any]:
+    """What Stable-Baselines3 and its callbacks are told of a world whose episode has ended with the return `total`."""
+    ticks = int(infos["tick"][world])
+    return {
+        "is_success": bool(infos["is_success"][world]),
+        "best_stage": int(infos["best_stage"][world]),
+        "layout_seed": int(infos["layout_seed"][world]),
+        "aided": bool(infos["aided"][world]),
+        "diverged": bool(infos["diverged"][world]),
+        "episode": {"r": float(total), "l": ticks, "t": ticks * TICK},
+    }
+
+
 class SB3VecEnv(VecEnv):
     """Wraps a `DuetVectorEnv` that resets finished worlds by itself.
 
@@ -62,17 +75,11 @@ class SB3VecEnv(VecEnv):
         self.returns += rewards
         per_world: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         final = infos.get("final_info", {})
-        for i in np.flatnonzero(done):
-            ticks = int(final["tick"][i])
+        for i in np.flatnonzero(done).tolist():
             per_world[i] = {
                 "terminal_observation": infos["final_obs"][i],
                 "TimeLimit.truncated": bool(truncated[i]),
-                "is_success": bool(final["is_success"][i]),
-                "best_stage": int(final["best_stage"][i]),
-                "layout_seed": int(final["layout_seed"][i]),
-                "aided": bool(final["aided"][i]),
-                "diverged": bool(final["diverged"][i]),
-                "episode": {"r": float(self.returns[i]), "l": ticks, "t": ticks * TICK},
+                **episode_info(final, i, self.returns[i]),
             }
         self.returns[done] = 0.0
         return observation, rewards.astype(np.float32), done, per_world

@@ -56,13 +56,29 @@ class Ground:
         x, y, z = map(float, self.scene.positions[thing])
         return x, y, z, float(self.scene.yaws[thing])
 
+    def to_base(self, arm: int, x: float, y: float) -> tuple[float, float]:
+        """A point on the table, world frame, in the base frame of an arm."""
+        base = self.bases[arm]
+        way = math.cos(base.yaw)  # the bases are turned by nothing or by half a turn
+        return way * (x - base.position[0]), way * (y - base.position[1])
+
+    def to_world(self, arm: int, x: float, y: float) -> tuple[float, float]:
+        """A point on the table, in the base frame of an arm, in the world frame."""
+        base = self.bases[arm]
+        way = math.cos(base.yaw)
+        return base.position[0] + way * x, base.position[1] + way * y
+
+    def is_turned(self, thing: int, place: Place, within: float) -> bool:
+        """Whether an object's heading is that of a place, give or take (rad), or does not count there."""
+        period = 2 * math.pi / (self.symmetry[thing] or 1)
+        return not place.turned or abs(math.remainder(place.pose[3] - self.pose(thing)[3], period)) < within
+
     def reaches(self, arm: int, x: float, y: float, z: float, offset: float = 0.0) -> bool:
         """Whether an arm can bring its tool to a point, world frame, or `offset` (m) nearer to it."""
-        robot, base = self.scene.scene.arms[arm].robot, self.bases[arm]
-        way = math.cos(base.yaw)
-        bx, by = way * (x - base.position[0]) - offset, way * (y - base.position[1])
+        robot = self.scene.scene.arms[arm].robot
+        bx, by = self.to_base(arm, x, y)
         low, high = robot.workspace_low, robot.workspace_high
-        return low[0] <= bx <= high[0] and low[1] <= by <= high[1] and z <= high[2]
+        return low[0] <= bx - offset <= high[0] and low[1] <= by <= high[1] and z <= high[2]
 
     def grips(self, arm: int, thing: int, pose: Pose) -> bool:
         """Whether an arm can hold an object at a pose."""
@@ -107,11 +123,8 @@ class Ground:
 
     def waiting(self, arm: int) -> Command:
         """To wait, out of the way."""
-        base = self.bases[arm]
-        way = math.cos(base.yaw)
         x, y, z = _IDLE
-        target = (base.position[0] + way * x, base.position[1] + way * y, z, base.yaw)
-        return Command("hold", target=target, turned=True)
+        return Command("hold", target=(*self.to_world(arm, x, y), z, self.bases[arm].yaw), turned=True)
 
     def back_out(self, arm: int, thing: int) -> Step:
         """Open the fingers and leave an object."""
@@ -152,11 +165,9 @@ class Ground:
 
     def _over(self, thing: int, place: Place) -> bool:
         """Whether an object is straight above a place, or at it."""
-        x, y, z, yaw = place.pose
-        px, py, pz, now = self.pose(thing)
-        period = 2 * math.pi / (self.symmetry[thing] or 1)
-        turned = not place.turned or abs(math.remainder(yaw - now, period)) < _TURNED
-        return math.hypot(x - px, y - py) < _OVER and turned and pz < z + _ABOVE
+        x, y, z, _ = place.pose
+        px, py, pz, _ = self.pose(thing)
+        return math.hypot(x - px, y - py) < _OVER and self.is_turned(thing, place, _TURNED) and pz < z + _ABOVE
 
     def present(self, arm: int, thing: int, place: Place) -> list[Step]:
         """Bring a held object to a place in the air and keep it there."""
@@ -183,7 +194,7 @@ class Ground:
             self.step(f"take {name}", **{gives: keep, takes: pick}),
             self.let_go(giver, receiver, thing, meet),
         ]
-        tx, ty, tz = map(float, self.scene.tools[receiver])
+        tx, ty, _ = map(float, self.scene.tools[receiver])
         turned = abs(math.remainder(yaw, math.pi)) < 2 * _TURNED
         if there and turned and abs(z - MEET_HEIGHT) < _MEETING and math.hypot(tx - end, ty - y) < _MEETING + _ASIDE:
             del steps[0]  # the receiver is at it
@@ -210,8 +221,8 @@ class Ground:
             most = self.scene.scene.arms[arm].robot.max_yaw
             options = [o for n in range(-symmetry, symmetry + 1) if abs(o := first + n * period) < min(most, 1.6)]
 
-        way = math.cos(base)
-        bearing = math.atan2(way * (y - self.bases[arm].position[1]), way * (x - self.bases[arm].position[0]))
+        ahead, aside = self.to_base(arm, x, y)
+        bearing = math.atan2(aside, ahead)
 
         def cost(heading: float) -> float:
             if heading - bearing < _WRIST:

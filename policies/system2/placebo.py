@@ -6,7 +6,6 @@ Drug trials have such arms, for the same reason: what is left of an effect witho
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import OrderedDict
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from envs.vector import DuetVectorEnv
 from policies.commands import NOTHING
 from policies.system2.grounding import Ground
-from policies.system2.plan import Command, Goals, Plan, Planner, Pose, SceneEstimate, Step, estimates
+from policies.system2.plan import Command, Goals, Plan, Planner, Pose, SceneEstimate, Step, begin, estimates
 
 _STEPS = (1, 6)  # of a random plan
 _TURN = 1.6  # (rad) of a tool at most, base frame: within every robot's `max_yaw`
@@ -73,10 +72,9 @@ def _random_command(random: np.random.Generator, ground: Ground, arm: int) -> Co
 
 def _random_pose(random: np.random.Generator, ground: Ground, arm: int) -> Pose:
     """In the box that the arm's tool stays in, world frame."""
-    base, robot = ground.bases[arm], ground.scene.scene.arms[arm].robot
+    robot = ground.scene.scene.arms[arm].robot
     x, y, z = map(float, random.uniform(robot.workspace_low, robot.workspace_high))
-    way = math.cos(base.yaw)
-    return base.position[0] + way * x, base.position[1] + way * y, z, base.yaw + random.uniform(-_TURN, _TURN)
+    return *ground.to_world(arm, x, y), z, ground.bases[arm].yaw + random.uniform(-_TURN, _TURN)
 
 
 class FrozenPlanner:
@@ -89,7 +87,7 @@ class FrozenPlanner:
 
     def begin(self, env: DuetVectorEnv, worlds: np.ndarray, layout_seeds: np.ndarray) -> None:
         """Episodes begin in some worlds."""
-        _begin(self._inner, env, worlds, layout_seeds)
+        begin(self._inner, env, worlds, layout_seeds)
 
     def plan(self, scene: SceneEstimate, goals: Goals) -> Plan:
         return self._inner.plan(scene, goals)
@@ -134,7 +132,7 @@ class ShuffledPlanner:
             part = wanted[first : first + size]
             rows = np.arange(len(part))
             self._others.reset(options={"reset_mask": np.arange(size) < len(part), "layout_seeds": part})
-            _begin(self._inner, self._others, rows, np.asarray(part))
+            begin(self._inner, self._others, rows, np.asarray(part))
             seen = estimates(self._others.scene, self._others.task, self._others.world().take(rows), rows.tolist())
             for seed, (scene, goals) in zip(part, seen, strict=True):
                 self._plans[seed] = self._inner.plan(scene, goals)
@@ -152,8 +150,3 @@ class ShuffledPlanner:
 def other_layout(layout_seed: int) -> int:
     """The layout seed whose plan a world gets instead of its own."""
     return layout_seed ^ _OTHER
-
-
-def _begin(planner: Planner, env: DuetVectorEnv, worlds: np.ndarray, layout_seeds: np.ndarray) -> None:
-    if hasattr(planner, "begin"):
-        planner.begin(env, worlds, layout_seeds)

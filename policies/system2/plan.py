@@ -11,6 +11,7 @@ import numpy as np
 from envs.object_task import holds
 from envs.scene import Scene
 from envs.task import TOUCH_FORCE, Task
+from envs.vector import DuetVectorEnv
 from envs.world import World
 from policies.commands import NOTHING
 
@@ -96,6 +97,12 @@ class Planner(Protocol):
 
     def plan(self, scene: SceneEstimate, goals: Goals) -> Plan:
         """What to do from here. Called at System 2's rate and when something happened."""
+
+
+def begin(planner: Planner, env: DuetVectorEnv, worlds: np.ndarray, layout_seeds: np.ndarray) -> None:
+    """Tell a planner with a memory that episodes have begun in some worlds (indices)."""
+    if hasattr(planner, "begin"):
+        planner.begin(env, worlds, layout_seeds)
 
 
 def estimates(scene: Scene, task: Task, world: World, numbers: Iterable[int]) -> list[tuple[SceneEstimate, Goals]]:

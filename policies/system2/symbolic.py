@@ -25,11 +25,7 @@ def goal_place(goals: Goals, thing: int) -> Place:
 
 def is_there(ground: Ground, thing: int, place: Place) -> bool:
     """Whether an object is at a place, and turned as it must be there."""
-    x, y, z, yaw = place.pose
-    px, py, pz, now = ground.pose(thing)
-    period = 2 * math.pi / (ground.symmetry[thing] or 1)
-    turned = not place.turned or abs(math.remainder(yaw - now, period)) < _TURNED
-    return math.dist((x, y, z), (px, py, pz)) < _MET and turned
+    return math.dist(place.pose[:3], ground.pose(thing)[:3]) < _MET and ground.is_turned(thing, place, _TURNED)
 
 
 def reach_plan(ground: Ground, goals: Goals) -> Plan:
@@ -134,12 +130,8 @@ class Estimate:
         if len(self.ground.arms) > 1:
             spots += [(f"middle_{k}", (0.0, y)) for k, y in enumerate(_MIDDLES)]
         if blocked:
-            for arm, base in enumerate(self.ground.bases):
-                way = math.cos(base.yaw)
-                spots += [
-                    (f"spare_{arm}_{k}", (base.position[0] + way * x, base.position[1] + way * y))
-                    for k, (x, y) in enumerate(_SPARES)
-                ]
+            for arm in self.ground.arms:
+                spots += [(f"spare_{arm}_{k}", self.ground.to_world(arm, *spare)) for k, spare in enumerate(_SPARES)]
         for name, (x, y) in spots:
             if self._is_free(x, y):
                 self.places[name] = Place((x, y, 0.0, 0.0))

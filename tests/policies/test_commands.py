@@ -17,8 +17,8 @@ from envs.world import World
 from policies.commands import (
     _CARRIED,
     _CLEAR,
-    _FIRM,
     CARRY,
+    FIRM,
     HOLD,
     NOTHING,
     PICK,
@@ -161,9 +161,9 @@ def test_a_pick_is_done_with_both_fingers_firmly_on_the_object_and_not_before() 
     for _ in range(60):
         actors = told.step()
         force, done = actors.grip_force[0, 0], actors.done()[0, 0]
-        assert done == (force > _FIRM)
+        assert done == (force > FIRM)
         stages["around"] += actors.away[0, 0] < 0.015 and force == 0
-        stages["touching"] += 0 < force <= _FIRM
+        stages["touching"] += 0 < force <= FIRM
         if done:
             break
     assert done
@@ -219,7 +219,7 @@ def test_a_bar_that_slips_along_the_fingers_is_no_pick_though_it_is_held() -> No
         told.loosen(arm, 0.003)
         actors = told.step(lambda _: STILL)
     assert actors.held[0, arm]
-    assert actors.grip_force[0, arm] > _FIRM
+    assert actors.grip_force[0, arm] > FIRM
     assert not actors.done()[0, arm], "gripped elsewhere than it was told to"
 
 
