@@ -19,6 +19,7 @@ NOTHING = -1  # the object of a command that concerns none
 _REACHED = 0.02  # (m)
 _CARRIED = 0.02  # (m) on the way, where a place or another hand follows
 _PLACED, _PLACED_TURN = 0.012, 0.1  # (m, rad)
+_DOWN = 0.004  # (m) over its place, what is put down is let go of at most
 _TURNED = 0.15  # (rad)
 _MOST_TURNED = 1.7  # (rad) the tool, base frame: within every robot's `max_yaw`
 FIRM = 8.0  # (N) each finger: a pick is done when the object will not slip
@@ -157,7 +158,7 @@ class Actors:
                 (self.away < _REACHED) & (turned < _TURNED),
                 picked,
                 self.held & (self.away < _CARRIED) & (turned < _TURNED),
-                (self.away < _PLACED) & (turned < _PLACED_TURN),
+                (self.away < _PLACED) & (self.way[..., 2] > -_DOWN) & (turned < _PLACED_TURN),
                 clear,
             ],
             default=False,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -14,6 +15,8 @@ from policies.system1 import checkpoint
 from policies.system1.algorithms import build, normalizer
 from policies.system1.config import TrainConfig
 from policies.system1.worlds import make_worlds
+
+_ROWS = 16  # a matrix product takes what is left over of so many rows another way, with other last bits
 
 
 class LearnedPolicy:
@@ -33,6 +36,8 @@ class LearnedPolicy:
             CheckpointError: the file is not whole, not ours, or of another configuration.
         """
         state = checkpoint.read(path)
+        # as in training: the layers are too small to share out, and threads that wait for each other cost a lot
+        torch.set_num_threads(1)
         # small enough for any CPU, wherever it was trained
         model = build(replace(config, device="cpu"), make_worlds(config, 1, 1), to_train=False)
         checkpoint.load_policy_state(model, state, path)
@@ -60,5 +65,17 @@ class LearnedPolicy:
         return self._model.predict(self._normalizer.normalize_obs(observation), state, episode_start, deterministic)
 
     def act(self, observation: Any) -> np.ndarray:
-        """(n, A) actions without exploration."""
-        return self.predict(observation)[0]
+        """(n, A) actions without exploration; those of a world do not depend on how many are asked for."""
+        return self.predict(_filled(observation))[0][: _count(observation)]
+
+
+def _count(observation: Any) -> int:
+    return len(next(iter(observation.values())) if isinstance(observation, dict) else observation)
+
+
+def _filled(observation: Any) -> Any:
+    """The same with rows of zeros behind, to a multiple of `_ROWS`."""
+    if isinstance(observation, dict):
+        return {name: _filled(values) for name, values in observation.items()}
+    rest = -len(observation) % _ROWS
+    return np.concatenate((observation, np.zeros((rest, *observation.shape[1:]), observation.dtype)))

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from envs.objects import BAR, GRIP_FROM_END
+from policies.commands import NOTHING
 from policies.system2.plan import Command, Goals, Pose, SceneEstimate, Step
 
 MEET_HEIGHT = 0.22  # (m) of an object that is passed in the air: room for both hands
@@ -44,6 +45,8 @@ class Ground:
         self.arms = range(len(scene.tools))
         self.bases = [arm.base for arm in scene.scene.arms]
         self.symmetry = [thing.spec.symmetry for thing in scene.scene.objects]
+        # what each arm holds; kept up to date, action by action, by who makes a plan
+        self.hands = {arm: thing for arm in self.arms for thing, held in enumerate(scene.holds[arm]) if held}
 
     # Where things are
 
@@ -122,9 +125,11 @@ class Ground:
         return Step(tuple(of_arm.get(f"arm{arm}", self.waiting(arm)) for arm in self.arms), label)
 
     def waiting(self, arm: int) -> Command:
-        """To wait, out of the way."""
+        """To wait, out of the way; with what it holds."""
         x, y, z = _IDLE
-        return Command("hold", target=(*self.to_world(arm, x, y), z, self.bases[arm].yaw), turned=True)
+        held = self.hands.get(arm, NOTHING)
+        target = (*self.to_world(arm, x, y), z, self.bases[arm].yaw)
+        return Command("hold", held, target=target, turned=held == NOTHING)
 
     def back_out(self, arm: int, thing: int) -> Step:
         """Open the fingers and leave an object."""
@@ -212,17 +217,15 @@ class Ground:
         symmetry = self.symmetry[thing]
         base = self.bases[arm].yaw
         x, y, _, yaw = self.pose(thing)
-        now = float(self.scene.tool_yaws[arm])
-        if not symmetry:  # every heading will do: the one that the tool has, or one with more room
-            options = [now, *(n * math.pi / 6 for n in range(-3, 4))]
+        ahead, aside = self.to_base(arm, x, y)
+        bearing = math.atan2(aside, ahead)
+        if not symmetry:  # every heading will do: straight on, or one with more room
+            options = [bearing, *(n * math.pi / 6 for n in range(-3, 4))]
         else:
             period = 2 * math.pi / symmetry
             first = math.remainder(yaw - base, period)
             most = self.scene.scene.arms[arm].robot.max_yaw
             options = [o for n in range(-symmetry, symmetry + 1) if abs(o := first + n * period) < min(most, 1.6)]
-
-        ahead, aside = self.to_base(arm, x, y)
-        bearing = math.atan2(aside, ahead)
 
         def cost(heading: float) -> float:
             if heading - bearing < _WRIST:
@@ -236,6 +239,7 @@ class Ground:
                 for side in (-_FINGERS, _FINGERS):
                     room = math.hypot(x + side * math.cos(closing) - ox, y + side * math.sin(closing) - oy)
                     crowded += max(0.0, size + 0.02 - room)
-            return 100.0 * crowded + abs(heading - now)
+            # not the way from the tool's heading: plans that come late would turn it to and fro
+            return 100.0 * crowded + abs(heading - bearing)
 
         return min(options, key=cost)

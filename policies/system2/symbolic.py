@@ -225,6 +225,12 @@ def steps(estimate: Estimate, actions: tuple[Action, ...]) -> list[Step]:
         else:
             other = next(arm for arm in ground.arms if arm != action.arm)
             found.append(ground.let_go(action.arm, other, thing, ground.pose(thing)))
+        if action.name == "pick":
+            ground.hands[action.arm] = thing
+        elif action.name != "present":
+            ground.hands.pop(action.arm, None)
+        if action.receiver is not None:
+            ground.hands[action.receiver] = thing
     return found
 
 

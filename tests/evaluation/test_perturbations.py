@@ -82,7 +82,7 @@ def test_what_is_never_lifted_is_never_knocked() -> None:
 
 @pytest.mark.parametrize("task", WITH_OBJECTS)
 def test_what_was_knocked_away_is_picked_up_again(task: str) -> None:
-    episodes = knocked(DualAgent(SymbolicPlanner()), task, 6)
+    episodes = knocked(DualAgent(SymbolicPlanner(), latency=(0, 10)), task, 6)
     assert episodes.knocked.all()
     assert episodes.success.all(), f"not from layouts {episodes.layout_seeds[~episodes.success].tolist()}"
     assert (episodes.faults == 0).all()

@@ -134,6 +134,18 @@ def test_a_policy_with_a_part_missing_is_refused(
         LearnedPolicy.load(config, path)
 
 
+def test_actions_do_not_depend_on_how_many_are_asked_for(untrained: tuple[TrainConfig, dict], tmp_path: Path) -> None:
+    """To the last bit: else an episode that is filmed alone is not the one that was evaluated among others."""
+    config, state = untrained
+    checkpoint.write(tmp_path / "system1.pt", state)
+    policy = LearnedPolicy.load(config, tmp_path / "system1.pt")
+    observations = np.random.default_rng(0).normal(size=(64, *(space().shape or ()))).astype(np.float32)
+    together = policy.act(observations)
+    for size in (1, 2, 3, 5, 16, 31, 47):
+        apart = np.concatenate([policy.act(observations[i : i + size]) for i in range(0, 64, size)])
+        np.testing.assert_array_equal(apart, together, err_msg=f"{size} at a time")
+
+
 def test_a_system_1_of_one_task_is_that_of_every_task(untrained: tuple[TrainConfig, dict], tmp_path: Path) -> None:
     """Arms see the same of themselves and of their commands everywhere."""
     config, state = untrained

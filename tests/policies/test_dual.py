@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from envs.object_task import holds
 from envs.registration import TASK_NAMES
 from envs.scene import TICK
 from envs.tasks import task_class
@@ -249,7 +250,7 @@ def test_an_episode_that_begins_leaves_the_other_worlds_alone() -> None:
 @pytest.mark.parametrize("task", [name for name in TASK_NAMES if name != "Stack"])  # whose goal is a cube
 def test_a_goal_that_moves_is_followed(task: str) -> None:
     """In the middle of the episode, to where another layout has it."""
-    seeds = np.arange(10, 14)
+    seeds = np.arange(4)
     env = DuetVectorEnv(4, task=task, num_objects=fewest(task), randomize=False, autoreset=False, threads=1)
     env.max_ticks *= 3
     env.reset(options={"layout_seeds": seeds})
@@ -267,10 +268,33 @@ def test_a_goal_that_moves_is_followed(task: str) -> None:
             break
     assert (np.abs(moved - first).max(axis=1) > 0.02).sum() >= 3
     np.testing.assert_array_equal(env.world().goal, moved)
-    # a bar that sags in a grip made while the goal moved is not grasped anew: one world in four may fail at that
-    assert done.sum() >= 4 - (task == "Relay"), f"worlds {np.flatnonzero(~done).tolist()} ended elsewhere"
+    assert done.all(), f"worlds {np.flatnonzero(~done).tolist()} ended elsewhere"
     assert agent.runtime is not None
     assert (agent.runtime.counts["faults"] == 0).all()
+
+
+def test_late_plans_do_not_turn_the_tool_to_and_fro() -> None:
+    """With the headings of grasps nearest to the tool's own, as it was a second ago, one of these never grasps."""
+    env = DuetVectorEnv(2, task="Tidy", autoreset=False, threads=1)
+    episodes = roll_out(env, DualAgent(SymbolicPlanner(), latency=(25, 25)), np.array([3, 23]))
+    assert episodes.success.all()
+
+
+def test_an_arm_that_waits_keeps_what_it_holds() -> None:
+    """A bar is picked up; then its goal moves so that the other arm has to act first."""
+    env, runtime = make("Relay", [2])
+    moved = env.layout([52]).goal.reshape(2, 4)[:, :2]
+    waited = 0
+    for tick in range(150):
+        if tick == 8:
+            env.world().goal.reshape(2, 4)[:, :2] = moved
+        step(env, runtime)
+        world, commands = env.world(), runtime.commands
+        for arm in (0, 1):
+            if holds(world, arm, 0)[0] and commands.skill[0, arm] == HOLD:
+                assert commands.thing[0, arm] == 0, f"told to hold nothing at tick {tick}"
+                waited += commands.skill[0, 1 - arm] == PICK
+    assert waited > 5, "no arm waited with the bar"
 
 
 def test_a_plan_that_is_never_made_again_does_not_follow_a_goal_that_moves() -> None:
