@@ -147,6 +147,8 @@ class TrainConfig:
                 )
         elif self.planner is not None or self.planner_file is not None or self.latency:
             raise ValueError("the single system has no planner; leave out its flags, or add --system dual")
+        if self.num_worlds is not None and self.num_worlds < len(self.tasks):
+            raise ValueError(f"{len(self.tasks)} tasks need as many worlds; num_worlds is {self.num_worlds}")
         if self.objects is not None:
             if self.task == ALL:
                 raise ValueError("the mixture of all tasks has its usual numbers of objects; leave out --objects")

@@ -37,6 +37,8 @@ class Demonstrations:
     """(n, A) what the expert asks for in each."""
     returns: np.ndarray
     """(n,) discounted sum of the rewards from each on."""
+    steps: int
+    """Environment steps that they took."""
     states: dict[str, np.ndarray] = field(default_factory=dict)
     """Rows of `DuetVectorEnv.get_scene_state`, sorted by stage."""
     stages: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -94,6 +96,7 @@ def demonstrate(env: DuetVectorEnv, episodes: int, gamma: float, seed: int) -> D
         observations[valid],
         actions[valid],
         returns[valid],
+        int(valid.sum()),
         {name: np.concatenate([part[name] for part in states])[order] for name in states[0]},
         stage[order],
     )
@@ -126,7 +129,7 @@ def demonstrate_commands(worlds: ActorVecEnv, episodes: int, gamma: float, seed:
         ahead = rewards[t] + gamma * np.where(dones[t], 0.0, ahead)
         closed |= dones[t]
         returns[t], finished[t] = ahead, closed
-    return Demonstrations(observations[finished], actions[finished], returns[finished])
+    return Demonstrations(observations[finished], actions[finished], returns[finished], len(shown) * worlds.num_worlds)
 
 
 def imitate(model: PPO, normalizer: VecNormalize, shown: Demonstrations) -> None:

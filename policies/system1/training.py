@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections import deque
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,6 +28,7 @@ from policies.system1.actor_env import ActorVecEnv
 from policies.system1.algorithms import Shown, build, normalizer, set_exploration, world_steps
 from policies.system1.config import TrainConfig
 from policies.system1.demonstrations import Demonstrations, demonstrate, demonstrate_commands, imitate
+from policies.system1.ledger import Spent, planner_calls, write_ledger
 from policies.system1.vec_env import SB3VecEnv
 from policies.system1.worlds import make_worlds
 
@@ -80,15 +82,15 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, quiet: bool =
     worlds = make_worlds(config)
     model = build(config, worlds)
     follower = _Follower(config, model, worlds, folder, quiet)
-    began = time.monotonic()
+    began, cpu_began = time.monotonic(), time.process_time()
     first = config.seed * _STREAMS
     normalizer(model).seed(first)
-    _prepare(config, model, worlds, first + _STREAMS // 2, resume)
+    shown = _prepare(config, model, worlds, first + _STREAMS // 2, resume)
     # an aid is part of the cost
-    preparation = time.monotonic() - began
+    shown.seconds, shown.cpu_seconds = time.monotonic() - began, time.process_time() - cpu_began
     if resume:
         _go_on(model, follower, folder)
-    follower.seconds_before += preparation
+    follower.spent_before += shown
     assert config.steps is not None
     # a resumed learning writes beside what it has written before
     model.set_logger(configure(str(folder / TENSORBOARD), ["tensorboard"]))
@@ -105,16 +107,21 @@ def train(config: TrainConfig, folder: Path, resume: bool = False, quiet: bool =
 
 def _prepare(
     config: TrainConfig, model: BaseAlgorithm, worlds: SB3VecEnv | ActorVecEnv, seed: int, resume: bool
-) -> None:
-    """Give the learning its aids: start states, and demonstrations to imitate, on streams of layouts from `seed` on."""
+) -> Spent:
+    """Give the learning its aids: start states, and demonstrations to imitate, on streams of layouts from `seed` on.
+
+    Returns what they cost, but for time.
+    """
     # a resumed policy has imitated, and an off-policy one takes demonstrations into its buffer as it goes
     imitates = bool(config.demonstrations) and isinstance(model, PPO) and not resume
     gamma = config.settings().gamma
+    spent = Spent()
     shown: Demonstrations | None = None
     if config.starts or (imitates and isinstance(worlds, SB3VecEnv)):
         envs = [worlds.env] if isinstance(worlds, SB3VecEnv) else [env for env, _ in worlds.groups]
         for env in envs:
             shown = demonstrate(env, config.demonstrations or _SHOWN, gamma, seed)
+            spent.shown_steps += shown.steps
             if config.starts:
                 env.start_from(shown.starts(config.starts))
     if imitates:
@@ -124,8 +131,10 @@ def _prepare(
             apart = make_worlds(config, min(config.demonstrations, _AT_ONCE))
             assert isinstance(apart, ActorVecEnv)
             shown = demonstrate_commands(apart, config.demonstrations, gamma, seed)
+            spent += Spent(shown_steps=shown.steps, planner_calls=planner_calls(apart))
         assert shown is not None
         imitate(model, normalizer(model), shown)
+    return spent
 
 
 def _go_on(model: BaseAlgorithm, follower: _Follower, folder: Path) -> None:
@@ -152,7 +161,7 @@ class _Follower(BaseCallback):
     ) -> None:
         super().__init__()
         self.model = model
-        self._config, self._folder, self._quiet = config, folder, quiet
+        self._config, self._worlds, self._folder, self._quiet = config, worlds, folder, quiet
         # stages where there is one task, tasks where there are several
         several = isinstance(worlds, ActorVecEnv) and len(worlds.groups) > 1
         first = worlds.groups[0][0] if isinstance(worlds, ActorVecEnv) else worlds.env
@@ -163,9 +172,9 @@ class _Follower(BaseCallback):
         self._columns = (*_CORE, *parts, *_LEARNER)
         self._ended: deque[list[float]] = deque(maxlen=_RECENT)  # success, best stage, return, length, task
         self._episodes = 0
-        self.seconds_before = 0.0
-        """Wall time of learning in earlier sittings, and of its preparation."""
-        self._began = time.monotonic()
+        self.spent_before = Spent()
+        """In earlier sittings, and in the preparation of this one."""
+        self._began, self._cpu_began = time.monotonic(), time.process_time()
         self._saved = self._reported_steps = 0
         self._reported_at = 0.0
         self._stop = False
@@ -177,12 +186,20 @@ class _Follower(BaseCallback):
         return world_steps(self.model)
 
     @property
+    def spent(self) -> Spent:
+        """So far, over all sittings."""
+        now = Spent(
+            time.monotonic() - self._began, time.process_time() - self._cpu_began, 0, planner_calls(self._worlds)
+        )
+        return self.spent_before + now
+
+    @property
     def seconds(self) -> float:
         """Wall time of learning so far, over all sittings."""
-        return self.seconds_before + time.monotonic() - self._began
+        return self.spent_before.seconds + time.monotonic() - self._began
 
     def __enter__(self) -> _Follower:
-        self._began = time.monotonic()
+        self._began, self._cpu_began = time.monotonic(), time.process_time()
         self._old_handler = signal.signal(signal.SIGINT, self._on_interrupt)
         if not self._quiet and sys.stdout.isatty():
             self._bar = Progress(
@@ -304,17 +321,18 @@ class _Follower(BaseCallback):
         checkpoint.write(checkpoint_path(self._folder, self._saved), policy)
         follower = {
             "steps": self._saved,
-            "seconds": self.seconds,
+            "spent": asdict(self.spent),
             "episodes": self._episodes,
             "ended": list(self._ended),
             "reported_steps": self._reported_steps,
         }
+        write_ledger(self._folder, self._config, self.model, self._worlds, self.spent)
         checkpoint.write(self._folder / RESUME, checkpoint.training_state(self.model) | {"follower": follower})
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a saved state; rows of metrics that were written after it are dropped."""
         self._saved, self._episodes = state["steps"], state["episodes"]
-        self.seconds_before, self._reported_steps = state["seconds"], state["reported_steps"]
+        self.spent_before, self._reported_steps = Spent(**state["spent"]), state["reported_steps"]
         self._ended.extend(state["ended"])
         path = self._folder / METRICS
         if path.exists():
