@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 
 from envs.scene import TICK
 from envs.vector import DuetVectorEnv
@@ -138,8 +139,8 @@ class Run:
         own, there = policy.observation_space, env.single_observation_space
         if own != there:
             raise RunError(
-                f"the policy of {self.folder} observes {own.shape} numbers; "
-                f"{env.task_name} with {len(env.scene.objects)} objects has {there.shape}"
+                f"the policy of {self.folder} observes {_shapes(own)}; "
+                f"{env.task_name} with {len(env.scene.objects)} objects has {_shapes(there)}"
             )
         return SingleAgent(policy.act)
 
@@ -178,6 +179,13 @@ class Run:
         now = self.config.settings().as_dict()
         if self.settings != now:
             raise RunError(f"{self.folder} was begun with other settings than this version of Duet has for it")
+
+
+def _shapes(space: spaces.Space) -> str:
+    """What a space of observations holds, in words."""
+    if isinstance(space, spaces.Dict):
+        return ", ".join(f"{name} {part.shape}" for name, part in space.items())
+    return f"{space.shape} numbers"
 
 
 def write_json(path: Path, value: Any) -> None:

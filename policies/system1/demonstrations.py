@@ -25,6 +25,7 @@ _STEP = 0.05  # of a stage: an episode gives a start state whenever it is this m
 _EPOCHS = 20
 _BATCH = 512
 _LEARNING_RATE = 1e-3
+_SETTLED = 1e15  # observations behind a running mean that no training will move
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,16 @@ def demonstrate_commands(worlds: ActorVecEnv, episodes: int, gamma: float, seed:
     return Demonstrations(observations[finished], actions[finished], returns[finished], len(shown) * worlds.num_worlds)
 
 
-def imitate(model: PPO, normalizer: VecNormalize, shown: Demonstrations) -> None:
-    """Begin with the expert's actions and returns: regress the actor and the critic on them."""
+def imitate(model: PPO, normalizer: VecNormalize, shown: Demonstrations, keep_statistics: bool) -> None:
+    """Begin with the expert's actions and returns: regress the actor and the critic on them.
+
+    With `keep_statistics` what is learned later is normalised as it is here.
+    """
     observation_statistics: Any = normalizer.obs_rms
     observation_statistics.update(shown.observations)
     normalizer.ret_rms.update(shown.returns)
+    if keep_statistics:
+        observation_statistics.count = _SETTLED
     policy = model.policy
     observations = torch.as_tensor(normalizer.normalize_obs(shown.observations), device=model.device)
     actions = torch.as_tensor(shown.actions, dtype=torch.float32, device=model.device)

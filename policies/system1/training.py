@@ -29,6 +29,7 @@ from policies.system1.algorithms import Shown, build, normalizer, set_exploratio
 from policies.system1.config import TrainConfig
 from policies.system1.demonstrations import Demonstrations, demonstrate, demonstrate_commands, imitate
 from policies.system1.ledger import Spent, planner_calls, write_ledger
+from policies.system1.settings import PPOSettings
 from policies.system1.vec_env import SB3VecEnv
 from policies.system1.worlds import make_worlds
 
@@ -133,7 +134,9 @@ def _prepare(
             shown = demonstrate_commands(apart, config.demonstrations, gamma, seed)
             spent += Spent(shown_steps=shown.steps, planner_calls=planner_calls(apart))
         assert shown is not None
-        imitate(model, normalizer(model), shown)
+        settings = config.settings()
+        assert isinstance(settings, PPOSettings)
+        imitate(model, normalizer(model), shown, settings.keeps_statistics)
     return spent
 
 
