@@ -22,7 +22,6 @@ from policies.system1.actor_env import ActorVecEnv
 # Laskey et al. 2017, "DART: Noise injection for robust imitation learning"
 NOISE = 0.2
 _STEP = 0.05  # of a stage: an episode gives a start state whenever it is this much further than ever before
-_EPOCHS = 20
 _BATCH = 512
 _LEARNING_RATE = 1e-3
 _SETTLED = 1e15  # observations behind a running mean that no training will move
@@ -133,8 +132,8 @@ def demonstrate_commands(worlds: ActorVecEnv, episodes: int, gamma: float, seed:
     return Demonstrations(observations[finished], actions[finished], returns[finished], len(shown) * worlds.num_worlds)
 
 
-def imitate(model: PPO, normalizer: VecNormalize, shown: Demonstrations, keep_statistics: bool) -> None:
-    """Begin with the expert's actions and returns: regress the actor and the critic on them.
+def imitate(model: PPO, normalizer: VecNormalize, shown: Demonstrations, epochs: int, keep_statistics: bool) -> None:
+    """Begin with the expert's actions and returns: regress the actor and the critic on them, in so many passes.
 
     With `keep_statistics` what is learned later is normalised as it is here.
     """
@@ -149,7 +148,7 @@ def imitate(model: PPO, normalizer: VecNormalize, shown: Demonstrations, keep_st
     scale = np.sqrt(normalizer.ret_rms.var + normalizer.epsilon)
     returns = torch.as_tensor(shown.returns / scale, dtype=torch.float32, device=model.device)
     optimizer = torch.optim.Adam(policy.parameters(), lr=_LEARNING_RATE)
-    for _ in range(_EPOCHS):
+    for _ in range(epochs):
         for rows in torch.randperm(len(observations)).split(_BATCH):
             mean = policy.get_distribution(observations[rows]).mode()
             value = policy.predict_values(observations[rows])[:, 0]

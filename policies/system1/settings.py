@@ -56,6 +56,8 @@ class PPOSettings(Settings):
     """The same for the gripper's opening: larger, since a firm grip forgives it and letting go has to be found late."""
     noise_falls_until: float
     """Share of the training after which the noise stays as it is."""
+    imitation_epochs: int
+    """Passes over the demonstrations."""
     keeps_statistics: bool
     """Observations stay normalised as they were in the imitation. Else their means and variances follow what the
     policy meets, which moves the ground under what it has imitated."""
@@ -97,6 +99,7 @@ _PPO = PPOSettings(
     noise=(0.2, 0.1),
     gripper_noise=(0.37, 0.2),
     noise_falls_until=0.5,
+    imitation_epochs=20,
     keeps_statistics=False,
 )
 _PPO_ALONE = replace(
@@ -137,6 +140,7 @@ _LONG = replace(
     final_learning_rate_share=0.3,
     noise=(0.12, 0.08),
     gripper_noise=(0.25, 0.15),
+    imitation_epochs=80,
     keeps_statistics=True,
 )
 # What one arm has to learn under commands is the same in every task, and soon learned.

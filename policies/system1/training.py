@@ -136,7 +136,7 @@ def _prepare(
         assert shown is not None
         settings = config.settings()
         assert isinstance(settings, PPOSettings)
-        imitate(model, normalizer(model), shown, settings.keeps_statistics)
+        imitate(model, normalizer(model), shown, settings.imitation_epochs, settings.keeps_statistics)
     return spent
 
 
