@@ -11,6 +11,7 @@ import numpy as np
 from envs.rendering import RenderingUnavailable, choose_backend
 from evaluation.cli import FAILED, INTERRUPTED, fail, parse, run_command
 from evaluation.evaluate import FIRST_SEED, evaluate, text
+from evaluation.film_shots import Pick, contenders_of, counted_of, shots_of, title_of
 from evaluation.run import EVALUATION, VIDEO, Run, RunError, write_json
 from evaluation.video import film
 from policies.system1.checkpoint import CheckpointError
@@ -86,7 +87,11 @@ def _finish(run: Run) -> int:
     code = 0
     if run.config.video:
         try:
-            film(run.shots(seeds[: max(1, _VIDEO_EPISODES // len(run.config.tasks))]), run.folder / VIDEO, run.actor)
+            layouts = seeds[: max(1, _VIDEO_EPISODES // len(run.config.tasks))].tolist()
+            picks = [Pick(task, layout) for task in run.config.tasks for layout in layouts]
+            contenders = contenders_of([run])
+            shots = shots_of(contenders, picks, counted=counted_of(contenders))
+            film(shots, run.folder / VIDEO, title=title_of([run]))
             print(f"video       {run.folder / VIDEO}")
         except (RuntimeError, OSError) as error:  # no backend, no encoder, no room
             code = fail(f"no video: {error} (or train with --no-video)", FAILED)

@@ -77,6 +77,26 @@ def _clip(values: np.ndarray, low: Any, high: Any) -> np.ndarray:
     return np.minimum(np.maximum(values, low), high)
 
 
+def checked(actions: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray | int]:
+    """Actions in [-1, 1], and how many elements of each world had to be clipped; 0 where none had.
+
+    Raises:
+        ValueError: the actions are not of this shape (num_worlds, A), or not finite.
+    """
+    actions = np.asarray(actions, dtype=np.float64)
+    if actions.shape != shape:
+        raise ValueError(f"actions must have the shape {shape}, not {actions.shape}")
+    # one pass for the usual case: NaN and infinity fail the comparison with 1 too
+    outside = ~(np.abs(actions) <= 1.0)
+    if not outside.any():
+        return actions, 0
+    bad = ~np.isfinite(actions).all(axis=1)
+    if bad.any():
+        world = int(np.flatnonzero(bad)[0])
+        raise ValueError(f"action of world {world} is not finite: {actions[world].tolist()}")
+    return np.clip(actions, -1.0, 1.0), outside.sum(axis=1)
+
+
 class CartesianController(Controller):
     """Change of tool position (base frame), of yaw and of gripper opening. The tool keeps pointing down."""
 

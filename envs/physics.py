@@ -79,6 +79,11 @@ class Physics:
             failed |= self._warned.any(axis=1)
         return failed
 
+    def refresh(self, worlds: np.ndarray) -> None:
+        """Derive anew what follows from the positions and parameters of `worlds`, which somebody has written."""
+        self._batch.set_const(worlds)
+        self._batch.forward(worlds)
+
     def save(self) -> dict[str, np.ndarray]:
         """Everything that the future of the worlds depends on, as copies."""
         saved = {"state": self._batch.state, "warning": self._batch.warning, "sensordata": self.arrays["sensordata"]}

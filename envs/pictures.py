@@ -20,6 +20,7 @@ PIXEL_CAMERAS = {"front": "front", "wrist": f"{arm_prefix(0)}wrist"}  # name in 
 PIXEL_SIZE = 84  # (px) height and width of camera observations
 VIDEO_SIZE = (720, 1280)  # (px) height and width of video frames
 _GOAL_ALPHA = 0.45
+_SIZES = 3  # of video frames that are ready to be drawn: a graphics context each
 
 
 class Pictures:
@@ -32,7 +33,7 @@ class Pictures:
         self._goals = goals
         self._model = physics.scene.picture_model
         self._data = mujoco.MjData(self._model)
-        self._video: SceneRenderer | None = None
+        self._video: dict[tuple[int, int], SceneRenderer] = {}  # by size
         self._pixels: SceneRenderer | None = None
         self._window: Window | None = None
 
@@ -44,24 +45,31 @@ class Pictures:
             for goal in goals
         ]
 
-    def _pose(self, world: int) -> None:
-        """Bring what is drawn into the pose of one world."""
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the scene's cameras."""
+        return tuple(self._model.camera(i).name for i in range(self._model.ncam))
+
+    def _pose(self, world: int, qpos: np.ndarray | None = None) -> None:
+        """Bring what is drawn into the pose of one world, or into the one given."""
         arrays, scene = self._physics.arrays, self._physics.scene
-        self._data.qpos[:] = arrays["qpos"][world]
+        self._data.qpos[:] = arrays["qpos"][world] if qpos is None else qpos
         for thing in scene.objects:
             self._model.geom(thing.spec.name).size = arrays["geom_size"][world, thing.geom]
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
 
-    def frame(self, world: int, camera: str, size: tuple[int, int]) -> np.ndarray:
-        """(height, width, 3) uint8 picture of one world; `size` is (height, width)."""
-        if self._video is not None and (self._video.height, self._video.width) != size:
-            self._video.close()
-            self._video = None
-        if self._video is None:
-            self._video = SceneRenderer(self._model, *size)
-        self._pose(world)
-        return self._video.render(self._model, self._data, camera, self.markers(world))
+    def frame(self, world: int, camera: str, size: tuple[int, int], qpos: np.ndarray | None = None) -> np.ndarray:
+        """(height, width, 3) uint8 picture of one world; `size` is (height, width).
+
+        `qpos` is drawn in place of where everything is now: for pictures between two ticks.
+        """
+        if size not in self._video:
+            while len(self._video) >= _SIZES:
+                self._video.pop(next(iter(self._video))).close()
+            self._video[size] = SceneRenderer(self._model, *size)
+        self._pose(world, qpos)
+        return self._video[size].render(self._model, self._data, camera, self.markers(world))
 
     def pixels(self, worlds: Iterable[int]) -> dict[str, np.ndarray]:
         """(n, PIXEL_SIZE, PIXEL_SIZE, 3) uint8 camera observations of n worlds by camera."""
@@ -85,7 +93,8 @@ class Pictures:
         self._window.show(lambda: self._pose(world), self.markers(world))
 
     def close(self) -> None:
-        for drawn in (self._video, self._pixels, self._window):
+        for drawn in (*self._video.values(), self._pixels, self._window):
             if drawn is not None:
                 drawn.close()
-        self._video = self._pixels = self._window = None
+        self._pixels = self._window = None
+        self._video.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import mujoco
 import numpy as np
@@ -25,6 +25,7 @@ COLOURS = {  # distinguishable with any colour vision (Okabe and Ito, "Color Uni
     "blue": (0.05, 0.35, 0.70, 1.0),
     "green": (0.02, 0.55, 0.40, 1.0),
     "yellow": (0.92, 0.78, 0.12, 1.0),
+    "grey": (0.36, 0.38, 0.41, 1.0),
 }
 
 
@@ -40,6 +41,10 @@ class ObjectSpec:
     """Turns about the vertical that look the same: 4 for a cube, 2 for a bar, 0 for a cylinder, where all do."""
     shape: str = "box"
     """box, or cylinder: upright, with the radius as its first two half-sizes."""
+
+
+DISTRACTOR = ObjectSpec("distractor", (0.03, 0.03, 0.05), "grey", 0, "cylinder")
+_PARKED, _PARKED_APART = (-0.3, 0.54), 0.1  # (m) where distractors wait, out of every arm's reach, and how far apart
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,8 @@ class Scene:
     """The same with everything that is only seen: other geom ids, the same joints, bodies and sites."""
     arms: tuple[ArmIndex, ...]
     objects: tuple[ObjectIndex, ...] = field(default=())
+    distractors: tuple[ObjectIndex, ...] = field(default=())
+    """Things on the table that nobody is told of: no observation, plan or goal holds them."""
 
 
 def arm_prefix(arm: int) -> str:
@@ -128,8 +135,8 @@ def arm_prefix(arm: int) -> str:
     return f"arm{arm}/"
 
 
-def compose(robot: RobotSpec, num_arms: int, objects: tuple[ObjectSpec, ...]) -> Scene:
-    """Compile a scene of `num_arms` robots and the objects on one table.
+def compose(robot: RobotSpec, num_arms: int, objects: tuple[ObjectSpec, ...], distractors: int = 0) -> Scene:
+    """Compile a scene of `num_arms` robots and the objects on one table, and distractors at its edge.
 
     Raises:
         ValueError: more arms than there are places for.
@@ -149,6 +156,9 @@ def compose(robot: RobotSpec, num_arms: int, objects: tuple[ObjectSpec, ...]) ->
         _attach(spec, robot, arm)
     for thing in objects:
         _add_object(spec, thing)
+    unknown = tuple(replace(DISTRACTOR, name=f"{DISTRACTOR.name}{k}") for k in range(distractors))
+    for k, thing in enumerate(unknown):
+        _add_object(spec, thing, (_PARKED[0] + k * _PARKED_APART, _PARKED[1]))
     for arm in range(num_arms):
         _add_sensors(spec, robot, arm, objects)
     picture_model = spec.compile()
@@ -160,6 +170,7 @@ def compose(robot: RobotSpec, num_arms: int, objects: tuple[ObjectSpec, ...]) ->
         picture_model,
         tuple(_arm_index(model, robot, arm, objects) for arm in range(num_arms)),
         tuple(_object_index(model, thing) for thing in objects),
+        tuple(_object_index(model, thing) for thing in unknown),
     )
 
 
@@ -175,8 +186,8 @@ def _attach(spec: mujoco.MjSpec, robot: RobotSpec, arm: int) -> None:
     spec.attach(child, prefix=arm_prefix(arm), frame=frame)
 
 
-def _add_object(spec: mujoco.MjSpec, thing: ObjectSpec) -> None:
-    body = spec.worldbody.add_body(name=thing.name, pos=[0, 0, thing.max_half_size[2]])
+def _add_object(spec: mujoco.MjSpec, thing: ObjectSpec, place: tuple[float, float] = (0.0, 0.0)) -> None:
+    body = spec.worldbody.add_body(name=thing.name, pos=[*place, thing.max_half_size[2]])
     body.add_freejoint(name=thing.name)
     cylinder = thing.shape == "cylinder"
     body.add_geom(

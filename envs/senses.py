@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from envs.lens import Lens
 from envs.observation import Observer, arm_parts, object_parts
 from envs.pictures import PIXEL_CAMERAS, PIXEL_SIZE, Pictures
 from envs.scene import Scene
@@ -47,8 +48,12 @@ class Senses:
             image = spaces.Box(0, 255, (PIXEL_SIZE, PIXEL_SIZE, 3), np.uint8)
             self.space = spaces.Dict({**dict.fromkeys(PIXEL_CAMERAS, image), "proprioception": self.space})
 
-    def read(self, world: World, worlds: Iterable[int]) -> Any:
-        """Observations, new arrays, of `worlds`, which are all that `world` measures."""
+    def read(self, world: World, worlds: Iterable[int], lens: Lens | None = None) -> Any:
+        """Observations, new arrays, of `worlds`, which are all that `world` measures, as the lens shows them."""
+        observation = self._read(world, worlds)
+        return observation if lens is None else lens.observation(observation, worlds)
+
+    def _read(self, world: World, worlds: Iterable[int]) -> Any:
         vector = self._observer.read(world)
         if self._mode == "goal":
             return {

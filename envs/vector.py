@@ -11,8 +11,9 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from envs.control import CONTROLLERS
-from envs.layout import Draw, Layout, StartStates, training_seeds
+from envs.control import CONTROLLERS, checked
+from envs.layout import Draw, Layout, StartStates, streams_from, training_seeds
+from envs.lens import Lens
 from envs.names import check_name
 from envs.physics import Physics
 from envs.pictures import VIDEO_SIZE, Pictures
@@ -58,6 +59,10 @@ class DuetVectorEnv(VectorEnv):
             infos are then those of the new episode (but for the reward terms, which add up to the reward), and
             what the old one ended with is in `infos["final_obs"]` and `infos["final_info"]`.
         render_mode: `rgb_array` or `human` (a window on the first world).
+        distractors: things on the table that no observation, plan or goal holds; they wait at its edge.
+
+    Attributes:
+        lens: what everybody who acts looks through; None, as after a reset of all worlds, for a clear view.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": round(1 / TICK)}
@@ -76,11 +81,12 @@ class DuetVectorEnv(VectorEnv):
         threads: int = 0,
         autoreset: bool = True,
         render_mode: str | None = None,
+        distractors: int = 0,
     ) -> None:
         self.make_kwargs: dict[str, Any] = {
             "num_envs": num_envs, "task": task, "robot": robot, "reward": reward, "observation": observation,
             "control": control, "num_objects": num_objects, "randomize": randomize, "threads": threads,
-            "autoreset": autoreset, "render_mode": render_mode,
+            "autoreset": autoreset, "render_mode": render_mode, "distractors": distractors,
         }  # fmt: skip
         check_name("robot", robot, ROBOTS)
         check_name("reward", reward, REWARDS)
@@ -97,7 +103,7 @@ class DuetVectorEnv(VectorEnv):
         }
         self._autoreset = autoreset
         self._randomize = randomize
-        self.scene = compose(ROBOTS[robot], self.task.num_arms, self.task.objects)
+        self.scene = compose(ROBOTS[robot], self.task.num_arms, self.task.objects, distractors)
         self.physics = Physics(self.scene, num_envs, threads)
         self.controller = CONTROLLERS[control](self.physics)
         goal = np.zeros((num_envs, self.task.goal_size))
@@ -110,6 +116,7 @@ class DuetVectorEnv(VectorEnv):
         self._needs_reset = True
         self._streams_set = False
         self._starts: StartStates | None = None
+        self.lens: Lens | None = None
         self._rewards = Rewards(reward, observation, self.task)
         self.pictures = Pictures(self.physics, self.task, goal)
         goal_size = self.task.desired_goal(self.world()).shape[-1]
@@ -140,6 +147,8 @@ class DuetVectorEnv(VectorEnv):
             raise ValueError("reset_mask names no world to reset")
         if self._needs_reset and not mask.all():
             raise gym.error.ResetNeeded("reset all worlds before some of them")
+        if mask.all():
+            self.lens = None
         worlds = np.flatnonzero(mask)
         self._set_streams(seed, worlds)
         layout_seeds = options.get("layout_seeds")
@@ -149,16 +158,14 @@ class DuetVectorEnv(VectorEnv):
                 raise ValueError(f"layout_seeds must be {len(worlds)} integers of at least 0, one for each world reset")
         infos = self._begin(worlds, layout_seeds)
         self._needs_reset = False
-        return self._senses.read(self.world(), range(self.num_envs)), infos
+        return self.observe(), infos
 
     def _set_streams(self, seed: int | Sequence[int | None] | None, worlds: np.ndarray) -> None:
         if seed is None:
             if self._streams_set:
                 return
             seed = int(np.random.SeedSequence().generate_state(1)[0])
-        streams = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
-        if len(streams) != self.num_envs:
-            raise ValueError(f"seed must be one integer or {self.num_envs}, one for each world, not {len(streams)}")
+        streams = streams_from(seed, self.num_envs)
         for i in worlds:
             if streams[i] is not None:
                 self._counters["stream"][i] = streams[i]
@@ -201,9 +208,11 @@ class DuetVectorEnv(VectorEnv):
         """Advance one tick. Rewards are float64, terminations and truncations bool, all (num_envs,)."""
         if self._needs_reset:
             raise gym.error.ResetNeeded("call reset before step")
-        self.controller.apply(self._checked(actions))
-        diverged = self.physics.step()
         count = self._counters
+        within, clipped = checked(actions, self.action_space.shape or ())
+        count["clipped"] += clipped
+        self.controller.apply(within)
+        diverged = self.physics.step()
         count["tick"] += 1
         if diverged.any():
             # the state is not a number there; end on a fresh start of the same layout, which every reader can take
@@ -216,7 +225,7 @@ class DuetVectorEnv(VectorEnv):
         progress = self.task.progress(world, success)
         np.maximum(count["best_stage"], progress.reached, out=count["best_stage"])
         truncated = ((count["tick"] >= self.max_ticks) | diverged) & ~success
-        observation = self._senses.read(world, range(self.num_envs))
+        observation = self._senses.read(self.seen(world), range(self.num_envs), self.lens)
         reward, terms = self._rewards.at(progress, success, observation)
         infos: dict[str, Any] = self._infos(progress, success, diverged) | terms
         done = success | truncated
@@ -225,21 +234,6 @@ class DuetVectorEnv(VectorEnv):
         if self.render_mode == "human":
             self.render()
         return observation, reward, success, truncated, infos
-
-    def _checked(self, actions: np.ndarray) -> np.ndarray:
-        actions = np.asarray(actions, dtype=np.float64)
-        if actions.shape != self.action_space.shape:
-            raise ValueError(f"actions must have the shape {self.action_space.shape}, not {actions.shape}")
-        # one pass for the usual case: NaN and infinity fail the comparison with 1 too
-        outside = ~(np.abs(actions) <= 1.0)
-        if not outside.any():
-            return actions
-        bad = ~np.isfinite(actions).all(axis=1)
-        if bad.any():
-            world = int(np.flatnonzero(bad)[0])
-            raise ValueError(f"action of world {world} is not finite: {actions[world].tolist()}")
-        self._counters["clipped"] += outside.sum(axis=1)
-        return np.clip(actions, -1.0, 1.0)
 
     def compute_reward(self, achieved_goal: np.ndarray, desired_goal: np.ndarray, info: Any) -> np.ndarray:
         """(...) rewards of (..., G) goals, for hindsight experience replay (Andrychowicz et al. 2017)."""
@@ -268,7 +262,7 @@ class DuetVectorEnv(VectorEnv):
         for i in ended:
             final[i] = row(observation, i)
         begun = self._begin(ended)
-        overwrite(observation, ended, self._senses.read(self.world().take(ended), ended))
+        overwrite(observation, ended, self._senses.read(self.seen().take(ended), ended, self.lens))
         terms = {name: values.copy() for name, values in infos.items() if name.startswith("reward/")}
         kept = {"final_obs": final, "_final_obs": mask, "final_info": infos, "_final_info": mask.copy()}
         return begun | terms | kept
@@ -286,6 +280,15 @@ class DuetVectorEnv(VectorEnv):
     def world(self) -> World:
         """Measurements of all worlds as they are now."""
         return World(self.scene, self._arrays)
+
+    def seen(self, world: World | None = None) -> World:
+        """The same (or `world`, which measures all worlds) as everybody sees it who acts: through the lens."""
+        world = world or self.world()
+        return world if self.lens is None else self.lens.world(world)
+
+    def observe(self) -> Any:
+        """Observations of all worlds as they are now."""
+        return self._senses.read(self.seen(), range(self.num_envs), self.lens)
 
     # State
 
@@ -310,7 +313,7 @@ class DuetVectorEnv(VectorEnv):
             raise ValueError(f"the state holds {len(saved['goal'])} worlds; this environment has {self.num_envs}")
         self._load(saved, np.arange(self.num_envs))
         self._needs_reset, self._streams_set = False, True
-        return self._senses.read(self.world(), range(self.num_envs))
+        return self.observe()
 
     def _load(self, saved: dict[str, np.ndarray], worlds: np.ndarray) -> None:
         def part(prefix: str) -> dict[str, np.ndarray]:

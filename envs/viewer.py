@@ -20,7 +20,7 @@ class Window:
     """
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
-        _check_display()
+        check_display()
         import mujoco.viewer
 
         self._viewer = mujoco.viewer.launch_passive(model, data, show_left_ui=False, show_right_ui=False)
@@ -42,7 +42,7 @@ class Window:
         self._viewer.close()
 
 
-def _check_display() -> None:
+def check_display() -> None:
     # without one, MuJoCo's viewer waits forever for a thread that has died
     import glfw
 

@@ -13,8 +13,6 @@ from evaluation.cli import FAILED, check_place, fail, parse, run_command
 from evaluation.evaluate import Setting, evaluate, parse_seeds, text
 from evaluation.run import Run, write_json
 
-_MOST_LATENCY = 60.0  # (s)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Setting):
@@ -28,13 +26,6 @@ class Options(Setting):
     """File to write the result to."""
 
 
-def _check(setting: Setting) -> None:
-    if setting.task is not None:
-        check_name("task", setting.task, TASK_NAMES)
-    if not 0 <= setting.latency <= _MOST_LATENCY:
-        raise ValueError(f"latency must be from 0 to {_MOST_LATENCY:g} s, not {setting.latency:g}")
-
-
 def main() -> int:
     """Returns the exit code: 0 only when all went well."""
     options = parse(Options, __doc__)
@@ -43,7 +34,8 @@ def main() -> int:
         run = Run.open(options.run)
         if options.json is not None:
             check_place(options.json)
-        _check(options)
+        if options.task is not None:
+            check_name("task", options.task, TASK_NAMES)
         result = evaluate(run, seeds, options)
     except ValueError as error:
         return fail(error)

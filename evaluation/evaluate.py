@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from envs.layout import EVALUATION_SEEDS
-from evaluation.perturbations import Knock
+from evaluation.perturbations import make_perturbation
 from evaluation.rollout import roll_out
 from evaluation.run import Run
 from evaluation.statistics import wilson_interval
 from policies.system1.policy import LearnedPolicy
+from policies.system2.faulty import System2Faults
 from policies.system2.planners import make_planner
 
 FIRST_SEED = 0  # the evaluation at the end of a training names the layouts from here on
@@ -48,9 +49,37 @@ class Setting:
     planner_file: Path | None = None
     """What a learned planner has learned: see policies/system2/learned.py."""
     latency: float = 0.0
-    """(s) of System 2."""
+    """(s) that every answer of System 2 is late."""
+    jitter: float = 0.0
+    """(s) that each answer of System 2 is late by up to so much more."""
+    stall: float = 0.0
+    """(s) that System 2 answers nothing, from when an object is first held."""
+    wrong_plans: float = 0.0
+    """Probability that a plan of System 2 is made for another layout's goals."""
+    perturb: str | None = None
+    """What happens from outside in every episode, by name: see evaluation/perturbations."""
     knock: bool = False
     """Knock an object out of the gripper once in every episode, and count the recoveries."""
+
+    @property
+    def faults(self) -> System2Faults:
+        """Of System 2.
+
+        Raises:
+            ValueError: one that cannot be.
+        """
+        return System2Faults(self.latency, self.jitter, self.stall, self.wrong_plans)
+
+    @property
+    def perturbation(self) -> str | None:
+        """The name of what happens from outside, if anything.
+
+        Raises:
+            ValueError: two things are named.
+        """
+        if self.knock and self.perturb not in (None, "knock"):
+            raise ValueError(f"one perturbation at a time: leave out --knock or --perturb {self.perturb}")
+        return "knock" if self.knock else self.perturb
 
 
 def evaluate(
@@ -66,8 +95,15 @@ def evaluate(
         ValueError: the policy cannot act there.
     """
     setting = setting or Setting()
-    policy = policy or run.policy()
     names = run.config.tasks if setting.task is None else (setting.task,)
+    # what cannot be is said before any work
+    what, faults = setting.perturbation, setting.faults
+    if what is not None:
+        for name in names:
+            make_perturbation(what, name)
+    if faults and run.config.system == "single":
+        raise ValueError(f"{run.folder} is a single system; it has no planner")
+    policy = policy or run.policy()
     results = {name: _evaluate_task(run, policy, layout_seeds, name, setting) for name in names}
     head = {
         "task": run.config.task if setting.task is None else setting.task,
@@ -96,22 +132,26 @@ def _evaluate_task(
     run: Run, policy: LearnedPolicy, layout_seeds: np.ndarray, task: str, setting: Setting
 ) -> dict[str, Any]:
     changes: dict[str, Any] = {"task": task, "autoreset": False}
+    what = setting.perturbation
     if setting.objects is not None or task != run.config.task:
         changes["num_objects"] = setting.objects
     parts = []
     for batch in np.array_split(layout_seeds, -(-len(layout_seeds) // _LARGEST_BATCH)):
-        env = run.make_env(num_envs=len(batch), **changes)
+        perturbation = None if what is None else make_perturbation(what, task)
+        own = {} if perturbation is None else perturbation.world_changes
+        env = run.make_env(num_envs=len(batch), **changes, **own)
         planner = None if setting.planner is None else make_planner(setting.planner, file=setting.planner_file)
-        agent = run.agent(policy, env, planner, setting.latency)
-        parts.append(roll_out(env, agent, batch, Knock() if setting.knock else None))
+        agent = run.agent(policy, env, planner, setting.faults)
+        parts.append(roll_out(env, agent, batch, perturbation))
         env.close()
     episodes = parts[0].joined(parts[1:])
     result = episodes.summary() | {"objects": len(env.scene.objects)}
     result |= {"failed_layout_seeds": episodes.layout_seeds[~episodes.success].tolist()}
     if run.config.system == "dual":
         result |= episodes.planning()
-    if setting.knock:
-        result |= episodes.recovery()
+    if what is not None:
+        result |= episodes.recovery("knocked" if what == "knock" else "disturbed")
+        result |= {} if setting.knock else {"perturbation": what}
     return result
 
 
@@ -131,9 +171,11 @@ def text(result: dict[str, Any]) -> str:
         lines.append(f"mean time to success: {result['mean_seconds_to_success']:.1f} s")
     if result.get("recovery_rate") is not None:
         lines.append(
-            f"recovered from {result['recovery_rate']:.1%} of {result['knocked']} knocks "
-            f"({result['recovery_low']:.1%} to {result['recovery_high']:.1%})"
+            f"succeeded in {result['recovery_rate']:.1%} of {result['disturbed']} disturbed episodes "
+            if "disturbed" in result
+            else f"recovered from {result['recovery_rate']:.1%} of {result['knocked']} knocks "
         )
+        lines[-1] += f"({result['recovery_low']:.1%} to {result['recovery_high']:.1%})"
     if result.get("no_plan"):
         lines.append(f"ended without a plan: {result['no_plan']}")
     return "\n".join(lines)

@@ -9,25 +9,21 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium import spaces
 
-from envs.scene import TICK
 from envs.vector import DuetVectorEnv
-from evaluation.video import Shot
 from policies.agents import Agent, DualAgent, SingleAgent
 from policies.files import written_whole
 from policies.system1.checkpoint import CheckpointError
 from policies.system1.config import TrainConfig
 from policies.system1.policy import LearnedPolicy
 from policies.system1.training import RESUME, last_checkpoint
+from policies.system2.faulty import System2Faults
 from policies.system2.plan import Planner
 
 VERSION = 2  # of the folder's format
@@ -124,17 +120,20 @@ class Run:
             raise RunError(str(error)) from None
 
     def agent(
-        self, policy: LearnedPolicy, env: DuetVectorEnv, planner: Planner | None = None, latency: float = 0.0
+        self,
+        policy: LearnedPolicy,
+        env: DuetVectorEnv,
+        planner: Planner | None = None,
+        faults: System2Faults | None = None,
     ) -> Agent:
-        """Who acts in `env`: the policy, alone or under its planner or the one given, `latency` s late.
+        """Who acts in `env`: the policy, alone or under its planner or the one given, with the faults of System 2.
 
         Raises:
             RunError: the policy cannot act there.
         """
         if self.config.system == "dual":
-            ticks = round(latency / TICK)
-            return DualAgent(planner or self.config.make_planner(), policy.act, latency=(ticks, ticks))
-        if planner is not None or latency:
+            return DualAgent(planner or self.config.make_planner(), policy.act, faults=faults)
+        if planner is not None or faults:
             raise RunError(f"{self.folder} is a single system; it has no planner")
         own, there = policy.observation_space, env.single_observation_space
         if own != there:
@@ -150,14 +149,6 @@ class Run:
         if self.config.system == "single":
             return f"{self.config.algorithm} policy"
         return f"System 1 under the {self.config.planner} planner"
-
-    def shots(self, layout_seeds: Sequence[int] | np.ndarray) -> Iterator[Shot]:
-        """Episodes of each of the run's tasks on these layouts, to film."""
-        policy = self.policy()
-        for task in self.config.tasks:
-            with closing(self.make_env(task=task, num_envs=1, autoreset=False)) as env:
-                for seed in layout_seeds:
-                    yield Shot(env, self.agent(policy, env), int(seed))
 
     def make_env(self, **changes: Any) -> DuetVectorEnv:
         """The environment that the run trained in; `changes` replace its arguments."""

@@ -1,178 +1,260 @@
-"""Films of episodes on named layouts: 1280x720, 25 frames a second, with task, time and stage on every frame."""
+"""Films of episodes on named layouts, one after the other or side by side, with titles; mp4 or gif."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import closing
-from dataclasses import dataclass
-from functools import lru_cache
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from envs.scene import TICK
-from envs.vector import DuetVectorEnv
-from policies.agents import Agent
-from policies.commands import SKILLS
+from evaluation.film_layout import Layout, Size, View, layout_for
+from evaluation.film_take import OutcomeDiffers, Shot, Take
+from evaluation.overlay import Title, card
 from policies.files import written_whole
 
-SIZE = (720, 1280)  # (px) height and width
-_FRAMES_PER_SECOND = round(1 / TICK)  # real time
-_LINGER = 18  # (frames) that the end of an episode stays on screen
-_MP4: dict[str, Any] = {"codec": "libx264", "pix_fmt_out": "yuv420p", "quality": 8, "output_params": ["-f", "mp4"]}
-_GIF: dict[str, Any] = {  # half the size and rate, for a page; what moves chooses the colours
+__all__ = ["Filmed", "OutcomeDiffers", "Shot", "Style", "Title", "film", "side_file"]
+
+SIZE: Size = (720, 1280)  # (px) height and width
+GIF_SIZE: Size = (540, 640)
+KINDS = (".mp4", ".gif")
+SPEEDS = (0.05, 16.0)  # slowest and fastest
+_RATES = {".mp4": 25.0, ".gif": 12.5}  # (Hz) of frames
+_OPENING, _CUT, _FADE, _LINGER = 2.2, 0.8, 0.3, 0.8  # (s) of cards, of the way out of them, of an episode's end
+_LEAST_SHOT = 1.2  # (s) from one change of camera to the next
+_MP4: dict[str, Any] = {
+    "codec": "libx264",
+    "pix_fmt_out": "yuv420p",
+    "quality": None,
+    # browsers begin to play before all is there
+    "output_params": ["-crf", "20", "-preset", "veryfast", "-movflags", "+faststart", "-f", "mp4"],
+}
+_GIF: dict[str, Any] = {
     "codec": "gif",
     "pix_fmt_out": "pal8",
     "output_params": [
         "-f",
         "gif",
         "-filter_complex",
-        "[0:v]fps=12.5,scale=640:-1:flags=lanczos,split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse",
+        "[0:v]split[a][b];[a]palettegen[p];[b][p]paletteuse=dither=bayer:bayer_scale=4:diff_mode=rectangle",
     ],
 }
-_INK, _FAINT, _GOOD, _BAD = (255, 255, 255), (185, 195, 205), (70, 215, 140), (245, 150, 70)
-_PANEL = (12, 16, 22, 165)
 
 
 @dataclass(frozen=True)
-class Caption:
-    """What is written on one frame."""
+class Style:
+    """How episodes are filmed."""
 
+    cameras: tuple[str, ...] = ("front",)
+    """Names of cameras of the scene; with several, each new stage is seen by the next one."""
+    inset: str | None = None
+    """Another camera, as a small picture."""
+    speed: float = 1.0
+    """1 is real time, 0.5 half of it."""
+    size: Size | None = None
+    """(px) height and width; None is the usual one."""
+    titles: bool = True
+    """Cards before the film and between episodes."""
+
+
+@dataclass(frozen=True)
+class Filmed:
+    """Where an episode is in a film."""
+
+    contender: str
     task: str
-    actor: str
+    condition: str
+    seed: int | None
     layout_seed: int
-    seconds: float
-    stage: int
-    """Stages done."""
-    stages: tuple[str, ...]
-    commands: tuple[str, ...] = ()
-    """What System 2 commands, line by line."""
-    verdict: str = ""
-    """`success`, `failed`, or nothing while the episode lasts."""
+    first_frame: int
+    """With the card before it."""
+    frames: int
+    success: bool
+    counted_in: str
+    """The file that counts the same episode; empty where none does."""
 
 
-@dataclass(frozen=True)
-class Shot:
-    """One episode of a film."""
-
-    env: DuetVectorEnv
-    """One world that does not reset by itself."""
-    agent: Agent
-    layout_seed: int
+def side_file(path: Path) -> Path:
+    """Where it is written which frames of a film show which episode."""
+    return path.with_name(path.name + ".json")
 
 
-def film(shots: Iterable[Shot], path: Path, actor: str, camera: str = "front") -> list[bool]:
-    """Film episodes one after the other.
+def film(
+    shots: Iterable[Shot | Sequence[Shot]], path: Path, style: Style | None = None, title: Title | None = None
+) -> list[Filmed]:
+    """Film episodes one after the other; several shots in a sequence are shown side by side, in step.
 
     Args:
-        shots: the episodes.
-        path: of the mp4, or gif; written aside and renamed.
-        actor: who acts, as written on the frames.
-        camera: name of a camera of the scene.
+        shots: the episodes. All frames have one size, so all sequences have one length.
+        path: of the mp4, or gif; written aside and renamed. `side_file(path)` says which frames show which episode.
+        style: how they are filmed.
+        title: on a card before the first.
 
     Returns:
-        Whether each episode succeeded.
+        What the side file holds, an episode each.
 
     Raises:
         RenderingUnavailable: nothing here can draw.
+        OutcomeDiffers: an episode did not end as it was counted. Nothing is written.
         OSError: the file cannot be written.
+        ValueError: a scene has no such camera.
     """
-    height, width = SIZE
-    kind = _GIF if path.suffix == ".gif" else _MP4
+    style = style or Style()
+    rate = _RATES[path.suffix]
+    filmed: list[Filmed] = []
+    reel: _Reel | None = None
     with written_whole(path) as aside:
-        writer = imageio_ffmpeg.write_frames(
-            str(aside), (width, height), fps=_FRAMES_PER_SECOND, macro_block_size=8, ffmpeg_log_level="error", **kind
+        try:
+            for one in shots:
+                group = (one,) if isinstance(one, Shot) else tuple(one)
+                if reel is None:
+                    size = style.size or _usual_size(path.suffix, len(group))
+                    reel = _Reel(aside, path.suffix, size, rate)
+                    layout = layout_for(size, len(group), style.inset is not None)
+                opening = title if style.titles and not filmed else None
+                filmed += _film_group(group, style, layout, reel, opening)
+        finally:
+            if reel is not None:
+                reel.close()
+        if reel is None:
+            raise ValueError("there is no episode to film")
+    with written_whole(side_file(path)) as aside:
+        episodes = [asdict(one) for one in filmed]
+        aside.write_text(json.dumps({"frames_per_second": rate, "shots": episodes}, indent=2) + "\n")
+    return filmed
+
+
+def _usual_size(kind: str, count: int) -> Size:
+    if kind == ".gif":
+        return GIF_SIZE if count == 1 else (430, 440 * count)
+    return SIZE if count < 3 else (720, 640 * count)
+
+
+class _Reel:
+    """Frames on their way into a file."""
+
+    def __init__(self, path: Path, kind: str, size: Size, rate: float) -> None:
+        height, width = size
+        options = _GIF if kind == ".gif" else _MP4
+        self.rate, self.frames = rate, 0
+        self._writer = imageio_ffmpeg.write_frames(
+            str(path), (width, height), fps=rate, macro_block_size=2, ffmpeg_log_level="error", **options
         )
-        with closing(writer):
-            writer.send(None)
-            return [_film_episode(shot, actor, camera, writer.send) for shot in shots]
+        self._writer.send(None)
+
+    def write(self, frame: np.ndarray, seconds: float = 0.0) -> None:
+        """Show a frame for so long, at least once."""
+        for _ in range(max(1, round(seconds * self.rate))):
+            self._writer.send(frame)
+            self.frames += 1
+
+    def close(self) -> None:
+        self._writer.close()
 
 
-def _film_episode(shot: Shot, actor: str, camera: str, write: Callable[[np.ndarray], object]) -> bool:
-    env, agent = shot.env, shot.agent
-    observation, infos = env.reset(options={"layout_seeds": [shot.layout_seed]})
-    agent.begin(env)
-
-    def frame(verdict: str = "") -> np.ndarray:
-        seconds, stage = int(infos["tick"][0]) * TICK, int(infos["stage"][0])
-        caption = Caption(
-            env.task_name, actor, shot.layout_seed, seconds, stage, env.task.stages, _commands(agent), verdict
+def _film_group(
+    shots: Sequence[Shot], style: Style, layout: Layout, reel: _Reel, opening: Title | None
+) -> list[Filmed]:
+    takes = [_Filming(shot, style, layout) for shot in shots]
+    ticks = style.speed / (TICK * reel.rate)  # from frame to frame
+    frame = layout.frame([take.view(0.0, 0) for take in takes])
+    first = reel.frames
+    if style.titles:
+        if opening is not None:
+            _show(reel, frame, opening, _OPENING)
+            first = reel.frames
+        else:
+            _show(reel, frame, _title(shots), _CUT)
+    reel.write(frame)
+    moment, camera, cut, stages = 0.0, 0, reel.frames, 0
+    while not all(take.over for take in takes):
+        moment += ticks
+        for take in takes:
+            take.advance_to(moment)
+        reached = sum(take.best_stage for take in takes)
+        if reached > stages and reel.frames - cut >= _LEAST_SHOT * reel.rate:
+            camera, cut = camera + 1, reel.frames
+        stages = reached
+        frame = layout.frame([take.view(moment, camera) for take in takes])
+        reel.write(frame)
+    # what the last step of time has passed by
+    frame = layout.frame([take.view(float(take.tick), camera) for take in takes])
+    reel.write(frame, _LINGER)
+    return [
+        Filmed(
+            shot.contender or shot.actor,
+            shot.env.task_name,
+            shot.condition,
+            shot.seed,
+            shot.layout_seed,
+            first,
+            reel.frames - first,
+            take.success,
+            shot.counted_in if shot.counted is not None else "",
         )
-        return captioned(env.render_world(0, camera, SIZE), caption)
-
-    write(frame())
-    while True:
-        observation, _, terminated, truncated, infos = env.step(agent.act(observation))
-        if terminated[0] or truncated[0]:
-            last = frame("success" if terminated[0] else "failed")
-            for _ in range(_LINGER):
-                write(last)
-            return bool(terminated[0])
-        write(frame())
+        for shot, take in zip(shots, takes, strict=True)
+    ]
 
 
-def _commands(agent: Agent) -> tuple[str, ...]:
-    """What System 2 has told the arms: the step of its plan, and the skill of each arm."""
-    if agent.runtime is None:
-        return ()
-    steps, at = agent.runtime.plan_of(0)
-    if at >= len(steps):
-        return ("plan done",)
-    skills = (f"arm {arm}: {SKILLS[skill]}" for arm, skill in enumerate(agent.runtime.commands.skill[0]))
-    return (f"{at + 1}/{len(steps)}  {steps[at].label}", *skills)
+class _Filming:
+    """An episode with its cameras. A finished one that waits for others is not drawn again."""
+
+    def __init__(self, shot: Shot, style: Style, layout: Layout) -> None:
+        self._take, self._style, self._layout = Take(shot, style.speed), style, layout
+        self._drawn: tuple[float, int] | None = None
+        self._view: View
+
+    @property
+    def over(self) -> bool:
+        return self._take.over
+
+    @property
+    def success(self) -> bool:
+        return self._take.success
+
+    @property
+    def tick(self) -> int:
+        return self._take.tick
+
+    @property
+    def best_stage(self) -> int:
+        return self._take.best_stage
+
+    def advance_to(self, tick: float) -> None:
+        self._take.advance_to(tick)
+
+    def view(self, tick: float, camera: int) -> View:
+        """The episode at a moment, from the camera with this number of those that take turns."""
+        tick = min(tick, self._take.tick)
+        if self._drawn != (tick, camera):
+            qpos, caption = self._take.at(tick)
+            draw = self._take.shot.env.pictures.frame
+            names, inset = self._style.cameras, self._style.inset
+            picture = draw(0, names[camera % len(names)], self._layout.picture, qpos)
+            small = None if inset is None else draw(0, inset, self._layout.inset, qpos)
+            self._drawn, self._view = (tick, camera), View(picture, caption, small)
+        return self._view
 
 
-@lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+def _title(shots: Sequence[Shot]) -> Title:
+    """What the next episode is."""
+    first = shots[0]
+    who = " and ".join(shot.contender or shot.actor for shot in shots)
+    lines = [f"{first.env.task_name}, {who}" if who else first.env.task_name]
+    lines += [first.condition] if first.condition != "undisturbed" else []
+    return Title(f"Layout {first.layout_seed}", (*lines, *([first.note] if first.note else [])))
 
 
-def captioned(picture: np.ndarray, caption: Caption) -> np.ndarray:
-    """(height, width, 3) uint8: the picture with its caption."""
-    height = picture.shape[0]
-    unit = height / 720
-    image = Image.fromarray(picture)
-    draw = ImageDraw.Draw(image, "RGBA")
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return x * unit, y * unit
-
-    def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-        return _font(max(8, round(size * unit)))
-
-    draw.rounded_rectangle((*at(24, 24), *at(404, 140)), radius=14 * unit, fill=_PANEL)
-    draw.text(at(44, 36), caption.task, font=font(34), fill=_INK)
-    draw.text(at(44, 82), caption.actor, font=font(20), fill=_FAINT)
-    draw.text(at(44, 108), f"layout seed {caption.layout_seed}", font=font(18), fill=_FAINT)
-    draw.text(at(384, 40), f"{caption.seconds:.1f} s", font=font(30), fill=_INK, anchor="ra")
-    if caption.commands:
-        draw.rounded_rectangle(
-            (*at(24, 152), *at(404, 168 + 30 * len(caption.commands))), radius=14 * unit, fill=_PANEL
-        )
-        for line, text in enumerate(caption.commands):
-            draw.text(at(44, 160 + 30 * line), text, font=font(20), fill=_FAINT if line else _INK)
-    _draw_ladder(draw, caption, unit)
-    if caption.verdict:
-        good = caption.verdict == "success"
-        draw.rounded_rectangle((*at(1036, 24), *at(1256, 84)), radius=14 * unit, fill=_PANEL)
-        draw.text(at(1146, 53), caption.verdict, font=font(30), fill=_GOOD if good else _BAD, anchor="mm")
-    return np.asarray(image)
-
-
-def _draw_ladder(draw: ImageDraw.ImageDraw, caption: Caption, unit: float) -> None:
-    """The stages along the bottom: done, being done, to come."""
-    gap, left, top, bottom = 10, 24, 664, 700
-    width = (1280 - 2 * left - gap * (len(caption.stages) - 1)) / len(caption.stages)
-    for k, name in enumerate(caption.stages):
-        x = left + k * (width + gap)
-        done, now = k < caption.stage, k == caption.stage
-        box = (x * unit, top * unit, (x + width) * unit, bottom * unit)
-        draw.rounded_rectangle(box, radius=10 * unit, fill=(*_GOOD, 200) if done else _PANEL)
-        if now and not caption.verdict:
-            draw.rounded_rectangle(box, radius=10 * unit, outline=_INK, width=max(1, round(2 * unit)))
-        ink = (10, 30, 20) if done else _INK if now else _FAINT
-        middle = ((x + width / 2) * unit, (top + bottom) / 2 * unit)
-        draw.text(middle, name, font=_font(max(8, round(20 * unit))), fill=ink, anchor="mm")
+def _show(reel: _Reel, frame: np.ndarray, title: Title, seconds: float) -> None:
+    """A card over a frame, which it then gives way to."""
+    shown = card(frame, title)
+    reel.write(shown, seconds)
+    count = round(_FADE * reel.rate)
+    dark, light = Image.fromarray(shown), Image.fromarray(frame)
+    for k in range(count):
+        reel.write(np.asarray(Image.blend(dark, light, (k + 1) / (count + 1))))

@@ -12,6 +12,7 @@ from policies.dual import RATE, TIME_TO_LIVE, DualRuntime
 from policies.expert import Expert
 from policies.scripted import scripted_actions
 from policies.system1.commanded import observe
+from policies.system2.faulty import System2Faults
 from policies.system2.plan import Planner
 
 Act = Callable[[Any], np.ndarray]  # observations of n worlds, or of all their arms -> actions
@@ -69,14 +70,18 @@ class DualAgent:
         rate: float = RATE,
         latency: tuple[int, int] = (0, 0),
         time_to_live: float = TIME_TO_LIVE,
+        faults: System2Faults | None = None,
+        true_poses: bool = False,
     ) -> None:
-        """For `rate`, `latency` and `time_to_live` see `DualRuntime`."""
+        """For what comes after `act` see `DualRuntime`."""
         self._planner, self._act = planner, act
-        self._clock = {"rate": rate, "latency": latency, "time_to_live": time_to_live}
+        self._options: dict[str, Any] = {
+            "rate": rate, "latency": latency, "time_to_live": time_to_live, "faults": faults, "true_poses": true_poses
+        }  # fmt: skip
         self._fresh = False
 
     def begin(self, env: DuetVectorEnv) -> None:
-        self.runtime = DualRuntime(env, self._planner, **self._clock)  # type: ignore[arg-type]
+        self.runtime = DualRuntime(env, self._planner, **self._options)
         self.runtime.begin(np.arange(env.num_envs))
         self._fresh = True
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,15 +18,17 @@ from envs.scene import TICK
 from envs.vector import DuetVectorEnv
 from envs.world import World
 from policies.commands import HOLD, NOTHING, RELEASE, SKILLS, Actors, Commands, to_base
-from policies.system2.plan import Command, Goals, Plan, Planner, SceneEstimate, Step, begin, estimates
+from policies.system2.faulty import Faulty, System2Faults
+from policies.system2.plan import Goals, Plan, Planner, SceneEstimate, Step, begin, estimates, is_sound, plan_from
 
 RATE = 2.5  # (Hz) of System 2
 TIME_TO_LIVE = 10.0  # (s) of commands
 _LOST_TICKS = 4  # an object counts as lost when no finger has held it for so long
 _CALM_TICKS = 8  # at least, between two calls of System 2 by an arm that has nothing left to do
 _PATIENCE = 5.0  # (s, wall clock) an answer that took longer is thrown away
-_ALONE = ("reach", "hold")  # skills that mean something without an object
-_COUNTS = ("tick", "version", "at", "called", "calls", "replans", "expired", "faults", "latency")
+_COUNTS = (
+    "tick", "version", "at", "called", "calls", "replans", "expired", "faults", "wrong", "latency", "stalled"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class DualRuntime:
         seen: the same of the last tick, with the commands that were in force during it.
         no_plan: (N,) why the planner found no plan for a world; empty where it did.
         counts: (N,) each: `calls` of System 2, `replans` (another plan came into force), `expired` commands, `faults`
-            of the planner (it raised, answered nonsense or took too long), and others.
+            of the planner (it raised, answered nonsense or took too long), `wrong` plans, and others.
         plan_seconds: wall time of every call of System 2 so far.
     """
 
@@ -80,6 +81,8 @@ class DualRuntime:
         rate: float = RATE,
         latency: tuple[int, int] = (0, 0),
         time_to_live: float = TIME_TO_LIVE,
+        faults: System2Faults | None = None,
+        true_poses: bool = False,
     ) -> None:
         """Args:
         env: whose worlds are acted in. The runtime reads them and never steps them.
@@ -88,11 +91,14 @@ class DualRuntime:
         latency: (ticks) from the moment that a plan is made from until it is in force: drawn from this range, both
             ends included, for every episode.
         time_to_live: (s) of commands.
+        faults: of System 2; its latency comes on top of the other one.
+        true_poses: the planner sees the worlds as they are, also where everybody else looks through a lens.
         """
         self._env, self._planner = env, planner
         self._scene, self._arms = env.scene, range(len(env.scene.arms))
         self._period = max(1, round(1 / (rate * TICK)))
-        self._latency = latency
+        self._latency, self._true_poses = latency, true_poses
+        self._faulty = Faulty(faults or System2Faults(), env)
         self._once = bool(getattr(planner, "once", False))
         # what nobody is asked about again is not renewed either
         self._time_to_live = math.inf if self._once else time_to_live
@@ -106,7 +112,7 @@ class DualRuntime:
         self._plans: list[tuple[Step, ...]] = [()] * n
         self._finished = np.zeros((n, a), dtype=bool)
         self._missing = np.zeros((n, a), dtype=np.int64)
-        self._mail: list[deque[Message]] = [deque() for _ in range(n)]
+        self._mail: list[list[Message]] = [[] for _ in range(n)]
 
     # What is in force
 
@@ -118,6 +124,11 @@ class DualRuntime:
         """The step that a world is in; None when the plan is finished."""
         steps, at = self.plan_of(world)
         return steps[at] if at < len(steps) else None
+
+    @property
+    def rate(self) -> float:
+        """(Hz) at which the planner is asked, besides when something happens; 0 where it is asked once."""
+        return 0.0 if self._once else 1 / (self._period * TICK)
 
     @property
     def command_age(self) -> np.ndarray:
@@ -139,16 +150,17 @@ class DualRuntime:
         for i, seed in zip(worlds.tolist(), seeds.tolist(), strict=True):
             self.counts["latency"][i] = low if low == high else np.random.default_rng(seed).integers(low, high + 1)
         begin(self._planner, self._env, worlds, seeds)
-        world = self._env.world()
+        self._faulty.begin(worlds, seeds)
+        world = self._env.seen()
         for i in worlds.tolist():
             self._halt(i, world)
-        self._call(worlds, world.take(worlds), first=True)
+        self._call(worlds, world, first=True)
         self._receive(worlds, world)
         self.actors = Actors(self._scene, world, self.commands)
 
     def update(self) -> Events:
         """The worlds have moved by one tick: complete commands, call System 2, take its answers."""
-        world, counts = self._env.world(), self.counts
+        world, counts = self._env.seen(), self.counts
         counts["tick"] += 1
         # what is done below must not change what was seen
         self.seen = Actors(self._scene, world, self.commands.copy())
@@ -167,16 +179,17 @@ class DualRuntime:
         for i in np.flatnonzero((self.command_age > self.commands.time_to_live).any(axis=1)).tolist():
             counts["expired"][i] += 1
             self._halt(i, world)
+        answering = self._faulty.answering(world, counts["tick"], counts["stalled"])
         if not self._once:
             # by its clock, and when something happened
             waited = counts["tick"] - counts["called"]
             idle = counts["at"] >= np.array([len(steps) for steps in self._plans])
             wanted = (waited >= self._period) | lost.any(axis=1) | (idle & (waited >= _CALM_TICKS))
-            callers = np.flatnonzero(wanted)
+            callers = np.flatnonzero(wanted & answering)
             if len(callers):
-                self._call(callers, world.take(callers))
+                self._call(callers, world)
         planned = np.array([not why for why in self.no_plan])
-        self._receive(np.arange(self._env.num_envs), world)
+        self._receive(np.flatnonzero(answering), world)
         stuck = planned & np.array([bool(why) for why in self.no_plan])
         self.actors = Actors(self._scene, world, self.commands)
         replaced = (skills != self.commands.skill) | (things != self.commands.thing)
@@ -185,20 +198,24 @@ class DualRuntime:
     # System 2
 
     def _call(self, worlds: np.ndarray, world: World, first: bool = False) -> None:
-        """Ask the planner for plans of `worlds`, which are all that `world` measures, and put them into the mail."""
+        """Ask the planner for plans of some worlds (indices), and put them into the mail."""
         counts = self.counts
         counts["calls"][worlds] += 1
         counts["called"][worlds] = counts["tick"][worlds]
-        answers = [self._ask(*seen) for seen in estimates(self._scene, self._env.task, world, worlds.tolist())]
-        plans = self._trimmed([answer or Plan(()) for answer in answers], world)
-        for i, answer, plan in zip(worlds.tolist(), answers, plans, strict=True):
+        delays, wrong = self._faulty.draw(worlds, counts["calls"][worlds])
+        counts["wrong"][worlds] += wrong
+        looked_at = (self._env.world() if self._true_poses else world).take(worlds)
+        taken_for = self._faulty.mistaken(looked_at, worlds, wrong)
+        answers = [self._ask(*seen) for seen in estimates(self._scene, self._env.task, taken_for, worlds.tolist())]
+        plans = self._trimmed([answer or Plan(()) for answer in answers], looked_at)
+        for i, delay, answer, plan in zip(worlds.tolist(), delays.tolist(), answers, plans, strict=True):
             if answer is None:
                 counts["faults"][i] += 1
                 continue
             rest = self._plans[i][counts["at"][i] :]
             changed = [s.signature for s in rest] != [s.signature for s in plan.steps]
             now = int(counts["tick"][i])
-            due = now if first else now + int(counts["latency"][i])
+            due = now if first else now + int(counts["latency"][i]) + delay
             self._mail[i].append(Message(due, plan, now * TICK, int(counts["version"][i]), changed))
 
     def _ask(self, scene: SceneEstimate, goals: Goals) -> Plan | None:
@@ -206,35 +223,12 @@ class DualRuntime:
         began = time.perf_counter()
         try:
             plan = self._planner.plan(scene, goals)
-            sound = self._is_sound(plan)
+            sound = is_sound(plan, scene)
         except Exception:  # whatever a stranger's planner does, the arms go on
             return None
         finally:
             self.plan_seconds.append(time.perf_counter() - began)
         return plan if sound and self.plan_seconds[-1] <= _PATIENCE else None
-
-    def _is_sound(self, plan: Any) -> bool:
-        """Whether a plan is one: commands for all arms, of skills and objects that there are, with finite numbers."""
-        return (
-            isinstance(plan, Plan)
-            and isinstance(plan.no_plan, str)
-            and all(
-                isinstance(step, Step)
-                and len(step.commands) == len(self._arms)
-                and all(self._can_be_done(command) for command in step.commands)
-                for step in plan.steps
-            )
-        )
-
-    def _can_be_done(self, command: Any) -> bool:
-        return (
-            isinstance(command, Command)
-            and command.skill in SKILLS
-            and command.thing in range(NOTHING if command.skill in _ALONE else 0, len(self._scene.objects))
-            and len(command.target) == 4
-            and all(map(math.isfinite, (*command.target, command.grip, command.heading)))
-            and command.turned in (False, True)
-        )
 
     def _trimmed(self, plans: list[Plan], world: World) -> list[Plan]:
         """The plans without the leading steps that are done already."""
@@ -252,9 +246,12 @@ class DualRuntime:
 
     def _receive(self, worlds: np.ndarray, world: World) -> None:
         for i in worlds.tolist():
-            mail = self._mail[i]
-            while mail and mail[0].due <= self.counts["tick"][i]:
-                self._adopt(i, mail.popleft(), world)
+            arrived = [message for message in self._mail[i] if message.due <= self.counts["tick"][i]]
+            if arrived:
+                newest = max(arrived, key=lambda message: message.observed)
+                # what was sent before it and comes later is out of date
+                self._mail[i] = [message for message in self._mail[i] if message.observed > newest.observed]
+                self._adopt(i, newest, world)
 
     def _adopt(self, i: int, message: Message, world: World) -> None:
         steps, at = self.plan_of(i)
@@ -335,16 +332,10 @@ class DualRuntime:
             self.counts[name][:] = values
         self._finished[:], self._missing[:] = state["finished"], state["missing"]
         self.no_plan = list(state["no_plan"])
-        self._plans = [_plan(saved).steps for saved in state["plans"]]
-        self._mail = [deque(Message(**m | {"plan": _plan(m["plan"])}) for m in mail) for mail in state["mail"]]
-        self.actors = Actors(self._scene, self._env.world(), self.commands)
+        self._plans = [plan_from(saved).steps for saved in state["plans"]]
+        self._mail = [[Message(**m | {"plan": plan_from(m["plan"])}) for m in mail] for mail in state["mail"]]
+        self.actors = Actors(self._scene, self._env.seen(), self.commands)
         # the planner may have been told of no episode yet
-        begin(self._planner, self._env, np.arange(self._env.num_envs), self._env.layout_seeds)
-
-
-def _plan(saved: dict[str, Any]) -> Plan:
-    def command(values: dict[str, Any]) -> Command:
-        return Command(**values | {"target": tuple(values["target"])})
-
-    steps = (Step(tuple(command(c) for c in step["commands"]), step["label"]) for step in saved["steps"])
-    return Plan(tuple(steps), saved["no_plan"])
+        everywhere, seeds = np.arange(self._env.num_envs), self._env.layout_seeds
+        begin(self._planner, self._env, everywhere, seeds)
+        self._faulty.begin(everywhere, seeds)

@@ -46,7 +46,7 @@ class Expert:
         """Actions for the worlds as they are now."""
         if self._act is None:
             return self._commanded()
-        world = self._env.world()
+        world = self._env.seen()
         way, turn, opening = self._act(world)
         lead = world.arrays["target_position"][:, 0] - world.tool_base_position(0)
         yaw_lead = world.arrays["target_yaw"][:, 0] - world.tool_base_yaw(0)

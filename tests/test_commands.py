@@ -192,6 +192,7 @@ def test_a_dual_run_is_evaluated_at_the_end_and_again_with_the_same_result(dual:
             ["--task", "Tidy", "--objects", "2", "--knock"],
             {"task": "Tidy", "objects": 2, "layout_seeds": "40:44", "episodes": 4},
         ),
+        (["--perturb", "push", "--jitter", "1", "--stall", "2", "--wrong-plans", "0.5"], {"perturbation": "push"}),
         (["--task", "Handover", "--latency", "0.4"], {"task": "Handover", "objects": 1, "planner": "symbolic"}),
         (["--planner", "none", "--knock"], {"planner": "none", "successes": 0, "knocked": 0, "replans": 0.0}),
     ],
@@ -209,7 +210,7 @@ def test_a_dual_run_is_evaluated_on_other_tasks(
     assert code == 0, capsys.readouterr().err
     result = read(file)
     assert {name: result[name] for name in expected} == expected
-    assert ("recovery_rate" in result) == ("--knock" in options)
+    assert ("recovery_rate" in result) == ("--knock" in options or "--perturb" in options)
     assert f"{result['task']}: {result['successes']} of 4 unseen layouts solved" in capsys.readouterr().out
 
 
@@ -220,7 +221,9 @@ def test_a_dual_run_is_evaluated_on_other_tasks(
         (["--task", "Tidy", "--objects", "2"], r"observes \(\d+,\) numbers; Tidy with 2 objects has \(\d+,\)"),
         (["--planner", "symbolic"], "is a single system; it has no planner"),
         (["--latency", "0.2"], "is a single system; it has no planner"),
-        (["--knock"], "Reach has no object that could be knocked away"),
+        (["--wrong-plans", "0.2"], "is a single system; it has no planner"),
+        (["--perturb", "push"], "Reach has no perturbation 'push'; it has goal_moves, goal_drifts, goal_changes"),
+        (["--knock"], "Reach has no perturbation 'knock'; it has goal_moves"),
         (["--objects", "2"], "the number of Reach's objects is fixed"),
         (["--task", "Tydy"], "did you mean 'Tidy'"),
         (["--planner", "symbolik"], "did you mean 'symbolic'"),

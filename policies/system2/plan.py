@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from envs.scene import Scene
 from envs.task import TOUCH_FORCE, Task
 from envs.vector import DuetVectorEnv
 from envs.world import World
-from policies.commands import NOTHING
+from policies.commands import NOTHING, SKILLS
+
+_ALONE = ("reach", "hold")  # skills that mean something without an object
 
 Pose = tuple[float, float, float, float]  # x, y, z (m) and heading (rad), world frame
 
@@ -97,6 +100,41 @@ class Planner(Protocol):
 
     def plan(self, scene: SceneEstimate, goals: Goals) -> Plan:
         """What to do from here. Called at System 2's rate and when something happened."""
+
+
+def is_sound(plan: Any, scene: SceneEstimate) -> bool:
+    """Whether a plan is one: commands for all arms, of skills and objects that there are, with finite numbers."""
+    return (
+        isinstance(plan, Plan)
+        and isinstance(plan.no_plan, str)
+        and all(
+            isinstance(step, Step)
+            and len(step.commands) == len(scene.tools)
+            and all(_can_be_done(command, len(scene.positions)) for command in step.commands)
+            for step in plan.steps
+        )
+    )
+
+
+def _can_be_done(command: Any, things: int) -> bool:
+    return (
+        isinstance(command, Command)
+        and command.skill in SKILLS
+        and command.thing in range(NOTHING if command.skill in _ALONE else 0, things)
+        and len(command.target) == 4
+        and all(map(math.isfinite, (*command.target, command.grip, command.heading)))
+        and command.turned in (False, True)
+    )
+
+
+def plan_from(saved: dict[str, Any]) -> Plan:
+    """The plan that `dataclasses.asdict` made plain values of."""
+
+    def command(values: dict[str, Any]) -> Command:
+        return Command(**values | {"target": tuple(values["target"])})
+
+    steps = (Step(tuple(command(c) for c in step["commands"]), step["label"]) for step in saved["steps"])
+    return Plan(tuple(steps), saved["no_plan"])
 
 
 def begin(planner: Planner, env: DuetVectorEnv, worlds: np.ndarray, layout_seeds: np.ndarray) -> None:

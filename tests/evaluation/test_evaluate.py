@@ -105,6 +105,7 @@ def test_a_result_says_what_was_evaluated_and_on_what(dual: Run, short: None) ->
         (Setting(planner="random"), {"task": "PickPlace", "planner": "random"}),
         (Setting(planner="frozen"), {"planner": "frozen", "planner_calls": 1.0, "replans": 0.0}),
         (Setting(latency=0.4), {"planner": "symbolic", "planner_faults": 0}),
+        (Setting(jitter=0.4, stall=0.4, wrong_plans=0.5), {"planner": "symbolic", "planner_faults": 0}),
         (Setting(task="Handover", knock=True), {"knocked": 0, "recovery_rate": None}),
     ],
 )
@@ -123,7 +124,12 @@ def test_a_dual_run_is_evaluated_on_other_tasks_and_planners(
     [
         (Setting(objects=3), "the number of PickPlace's objects is fixed"),
         (Setting(task="Tidy", objects=9), "num_objects is 9; Tidy comes with"),
-        (Setting(task="Reach", knock=True), "Reach has no object that could be knocked away"),
+        (Setting(task="Reach", knock=True), "Reach has no perturbation 'knock'; it has goal_moves"),
+        (Setting(task="Stack", perturb="goal_moves"), "Stack has no perturbation 'goal_moves'; it has push, knock"),
+        (Setting(perturb="nock"), "no perturbation 'nock'; did you mean 'knock'"),
+        (Setting(perturb="push", knock=True), "one perturbation at a time: leave out --knock or --perturb push"),
+        (Setting(stall=-1.0), "stall must be from 0 to 60 s, not -1"),
+        (Setting(wrong_plans=2.0), "the probability of a wrong plan must be from 0 to 1, not 2"),
         (Setting(planner="symbolc"), "did you mean 'symbolic'"),
         (Setting(task="PickPlase"), "did you mean 'PickPlace'"),
     ],
@@ -141,12 +147,31 @@ def test_a_setting_that_cannot_be_is_refused_in_a_sentence(setting: Setting, mes
         (Setting(task="Lift"), r"observes \(\d+,\) numbers; Lift with 1 objects has \(\d+,\)"),
         (Setting(planner="symbolic"), "is a single system; it has no planner"),
         (Setting(latency=0.2), "is a single system; it has no planner"),
+        (Setting(jitter=0.2), "is a single system; it has no planner"),
+        (Setting(stall=1.0), "is a single system; it has no planner"),
+        (Setting(wrong_plans=0.5), "is a single system; it has no planner"),
     ],
 )
 def test_a_single_policy_is_refused_where_it_sees_something_else(setting: Setting, message: str, single: Run) -> None:
     with pytest.raises(ValueError, match=message) as error:
         evaluate(single, SEEDS, setting)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["heavy", "distractor", "pose_noise", "goal_drifts", "push"])
+def test_both_systems_are_evaluated_while_something_happens(name: str, dual: Run, single: Run, short: None) -> None:
+    for run in (dual, single):
+        result = evaluate(run, SEEDS, Setting(perturb=name))
+        assert result["perturbation"] == name
+        assert result["disturbed"] == (0 if name == "push" else 3)
+        assert result["recovery_rate"] == (None if name == "push" else 0.0)
+        assert ("succeeded in 0.0% of 3 disturbed episodes" in text(result)) == (name != "push")
+
+
+def test_a_knock_by_name_is_the_knock(single: Run, short: None) -> None:
+    named = evaluate(single, SEEDS, Setting(perturb="knock"))
+    assert named.pop("perturbation") == "knock"
+    assert named == evaluate(single, SEEDS, Setting(knock=True))
 
 
 def test_a_single_run_has_no_figures_of_a_planner(single: Run, short: None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from envs.scene import TICK
 from envs.vector import DuetVectorEnv
 from evaluation import run as run_module
 from evaluation.run import CONFIG, Run, RunError
@@ -16,6 +17,7 @@ from policies.system1.algorithms import build
 from policies.system1.config import TrainConfig
 from policies.system1.training import CHECKPOINTS
 from policies.system1.worlds import make_worlds
+from policies.system2.faulty import System2Faults
 from policies.system2.planners import make_planner
 
 CONFIGURATION = TrainConfig(task="Reach", steps=100, num_worlds=4).resolved()
@@ -159,21 +161,16 @@ def test_who_acts_in_a_dual_run_is_system_1_under_the_planner_that_is_given(tmp_
     policy = run.policy()
     env = run.make_env(task="Handover", num_envs=2, autoreset=False)
     env.reset(options={"layout_seeds": [0, 1]})
-    for planner, latency, calls in ((None, 0.0, 2), (make_planner("frozen"), 0.2, 1)):
-        agent = run.agent(policy, env, planner, latency)
+    for planner, latency, calls in ((None, 0.6, 2), (make_planner("frozen"), 0.2, 1)):
+        agent = run.agent(policy, env, planner, System2Faults(latency=latency))
         assert isinstance(agent, DualAgent)
         agent.begin(env)
         assert agent.runtime is not None
         for _ in range(11):
             assert agent.act(None).shape == (2, 10)
         assert agent.runtime.counts["calls"].tolist() == [calls] * 2
-        assert agent.runtime.counts["latency"].tolist() == [round(latency * 25)] * 2
-
-
-def test_a_mixture_is_filmed_on_each_of_its_tasks(tmp_path: Path) -> None:
-    run = with_policy(tmp_path / "run", DUAL)
-    shots = [(shot.env.task_name, shot.layout_seed, shot.env.num_envs) for shot in run.shots([4, 7])]
-    assert shots == [(task, seed, 1) for task in DUAL.tasks for seed in (4, 7)]
+        late = {message.due - round(message.observed / TICK) for mail in agent.runtime._mail for message in mail}
+        assert late == ({15} if planner is None else set())
 
 
 def test_a_single_policy_does_not_act_where_it_would_see_something_else(tmp_path: Path) -> None:
@@ -185,7 +182,7 @@ def test_a_single_policy_does_not_act_where_it_would_see_something_else(tmp_path
         run.agent(policy, other_env(run))
     for planner, latency in ((make_planner("symbolic"), 0.0), (None, 0.4)):
         with pytest.raises(RunError, match="is a single system; it has no planner"):
-            run.agent(policy, env, planner, latency)
+            run.agent(policy, env, planner, System2Faults(latency=latency))
 
 
 def other_env(run: Run) -> DuetVectorEnv:
