@@ -21,7 +21,7 @@ from evaluation.report import check_installed, write_report
 from evaluation.request import Request, check_request
 from evaluation.results import results_of
 from evaluation.run import RunError, write_json
-from evaluation.summary import summary_of
+from evaluation.summary import plain_verdicts, summary_of
 from evaluation.timings import timings_of
 from evaluation.trainings import Training, TrainingFailed, train_missing, trainings_of
 from evaluation.working import evaluate_cells, read_outcomes, unfinished
@@ -107,7 +107,7 @@ def main() -> int:
     except (ValueError, TrainingFailed) as error:
         return fail(f"{error}; what is finished is kept, go on with the same command", FAILED)
     except OSError as error:
-        return fail(f"{error.filename or out} cannot be written: {error.strerror or error}", FAILED)
+        return fail(f"{error.filename or 'the output'} cannot be written: {error.strerror or error}", FAILED)
 
 
 def _warn_of_no_film() -> None:
@@ -177,8 +177,8 @@ def _compare(comparison: Comparison, asked: archive.Asked, out: Path, options: O
     code = _film(comparison, out) if options.video and not filmed else 0
     code = _report(out) or code
     print()
-    for verdict in results["verdicts"]:
-        print(f"{verdict['task'] or 'All tasks'}, {verdict['condition']}: {verdict['sentence']}")
+    for sentence in plain_verdicts(results):
+        print(sentence)
     print(
         f"\nsummary  {out / archive.SUMMARY}\nresults  {out / archive.RESULTS}\nreport   {out / 'report.html'}",
         flush=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from evaluation.archive import VIDEOS
 from evaluation.comparison import Comparison
@@ -34,9 +35,9 @@ def side_by_side(
         OutcomeDiffers: an episode did not end as it was counted.
         OSError: the file cannot be written.
     """
-    groups: Iterable[Sequence[Shot]] = shots  # type: ignore[assignment]
+    groups: Any = shots
     if isinstance(shots, Sequence) and shots and isinstance(shots[0], Shot):
-        groups = [shots]  # type: ignore[list-item]
+        groups = [shots]
     return film(groups, path, Style(size=size, speed=speed))
 
 

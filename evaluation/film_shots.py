@@ -94,7 +94,7 @@ def _seed(one: Contender, pick: Pick) -> int:
     seeds = one.seeds(pick.task)
     if not seeds:
         raise RunError(f"{one.name} has no run on {pick.task}")
-    return pick.seed if pick.seed in seeds else seeds[0]  # type: ignore[return-value]
+    return pick.seed if pick.seed in seeds else seeds[0]
 
 
 def _env(one: Contender, task: str, seed: int, condition: Condition) -> DuetVectorEnv:
@@ -146,7 +146,7 @@ def condition_of(name: str | None, task: str, runs: Sequence[Run]) -> Condition:
         return UNDISTURBED
     first = runs[0].config
     planned = any(run.config.system == "dual" for run in runs)
-    found = conditions_of([task], [name], None, planned, first.robot, first.observation)[task][1:]
+    found = conditions_of([task], [name], None, planned, first.robot, str(first.observation))[task][1:]
     if len(found) != 1:
         raise ValueError(f"a film shows one perturbation; name one of {', '.join(one.name for one in found)}")
     return found[0]

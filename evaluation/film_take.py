@@ -169,8 +169,10 @@ class Take:
         if version != before:
             self._done += _joined([PlanLine(label, "done") for label in old[:reached]])
         self._plan = version, labels, now
-        marks = ("done" if k < now else "now" if k == now else "later" for k in range(len(labels)))
-        return (*self._done, *_joined([PlanLine(*line) for line in zip(labels, marks, strict=True)]))
+        lines = [
+            PlanLine(label, "done" if k < now else "now" if k == now else "later") for k, label in enumerate(labels)
+        ]
+        return (*self._done, *_joined(lines))
 
     def _commands(self, runtime: DualRuntime) -> tuple[str, ...]:
         names = [thing.spec.name for thing in self.shot.env.scene.objects]

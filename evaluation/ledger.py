@@ -28,6 +28,7 @@ _WORDS = {
     "num_worlds": "worlds stepped together",
     "net": "widths of the layers",
 }
+_ROUNDING = 1.05  # steps that differ by more are not those of one budget
 _VERSIONS = ("duet", "mujoco", "stable-baselines3", "torch", "numpy")
 
 
@@ -86,9 +87,12 @@ def _steps(known: Ledgers) -> list[str]:
     """Environment steps, which have to be equal."""
     unfair = []
     for task, own in _by_task(known).items():
-        if len(set(_by_system("budget", own).values())) > 1:
+        steps = [one["environment_steps"] for several in own.values() for one in several]
+        budgets = set(_by_system("budget", own).values())
+        if len(budgets) > 1 or max(steps) > _ROUNDING * min(steps):
             taken = _listed(_by_system("environment_steps", own))
-            unfair.append(f"environment steps on {task}: {taken} - not the same budget, so this is no fair comparison")
+            why = "not the same budget" if len(budgets) > 1 else f"{budgets.pop()} are too few for whole updates"
+            unfair.append(f"environment steps on {task}: {taken} - {why}, so this is no fair comparison")
     if unfair or not _differ("environment_steps", known):
         return unfair
     rounded = f"the budget of {_some(set(_by_system('budget', known).values()))} rounded up to whole updates"

@@ -176,11 +176,11 @@ def draw_plan(pen: Pen, caption: Caption, corner: tuple[float, float], width: fl
             y += 1.4 * size
             pen.text((x, y), line, size, BAD, width)
         return y
-    for line in steps_shown(caption.plan, room):
+    for step in steps_shown(caption.plan, room):
         y += 1.4 * size
-        ink = INK if line.mark == "now" else FAINT
-        pen.mark(x + 0.45 * size, y - 0.34 * size, line.mark, size)
-        pen.text((x + 1.3 * size, y), line.label, size, ink, width - 1.3 * size)
+        ink = INK if step.mark == "now" else FAINT
+        pen.mark(x + 0.45 * size, y - 0.34 * size, step.mark, size)
+        pen.text((x + 1.3 * size, y), step.label, size, ink, width - 1.3 * size)
     if not caption.plan:
         y += 1.4 * size
         pen.text((x, y), "no step", size, FAINT, width)

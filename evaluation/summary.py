@@ -8,10 +8,12 @@ from typing import Any
 
 from evaluation.archive import Asked
 from evaluation.comparison import Comparison
+from evaluation.conditions import UNDISTURBED
 from evaluation.run import Run
 from policies.system1.config import TrainConfig
 
 _UNFAIR = "no fair comparison"
+_KINDS = {"better": "better", "worse": "worse", "same": "the same", "unclear": "cannot tell"}
 
 
 def summary_of(comparison: Comparison, results: dict[str, Any], asked: Asked) -> str:
@@ -41,15 +43,32 @@ def headline(comparison: Comparison, results: dict[str, Any]) -> list[str]:
     return lines + [line for text in unfair for line in (f"**{text[0].upper()}{text[1:]}.**", "")]
 
 
+def plain_verdicts(results: dict[str, Any]) -> list[str]:
+    """The sentences about what happens undisturbed, with the task before them."""
+    return [
+        f"{one['task'] or 'All tasks'}, {one['condition']}: {one['sentence']}"
+        for one in results["verdicts"]
+        if one["condition"] == UNDISTURBED.name
+    ]
+
+
 def _verdicts(results: dict[str, Any]) -> list[str]:
+    """In sentences where nothing happens, else in a table."""
     lines = ["## Verdict", ""]
-    for one in results["verdicts"]:
-        lines.append(f"- **{one['task'] or 'All tasks'}, {one['condition']}:** {one['sentence']}")
+    lines += [f"- **{where}:**{what}" for where, _, what in (s.partition(":") for s in plain_verdicts(results))]
     if not results["verdicts"]:
         lines.append("No two systems are compared here; what follows is about one and its controls.")
-    several = len(results["verdicts"]) > 1
-    note = f"Better and worse hold after Holm's correction for {len(results['verdicts'])} verdicts."
-    return [*lines, "", *([note, ""] if several else [])]
+    disturbed = [one for one in results["verdicts"] if one["condition"] != UNDISTURBED.name]
+    if disturbed:
+        head = "| task | condition | difference | points of success (95 % interval) | p after Holm | verdict |"
+        lines += ["", head, "|---|---|---|---|---|---|"]
+    for one in disturbed:
+        value, low, high = (f"{100 * one[name]:.1f}" for name in ("value", "low", "high"))
+        cells = (one["task"] or "all", one["condition"], f"{one['a']} minus {one['b']}", f"{value} ({low} to {high})")
+        lines.append(f"| {' | '.join(cells)} | {one['p_holm']:.2g} | {_KINDS[one['kind']]} |")
+    count = len(results["verdicts"])
+    note = f"Better and worse hold after Holm's correction for {count} verdicts."
+    return [*lines, "", *([note, ""] if count > 1 else [])]
 
 
 def _listening(results: dict[str, Any]) -> list[str]:

@@ -247,6 +247,15 @@ def test_steps_that_differ_by_rounding_and_ranges_over_seeds_are_told_as_such() 
     ]
 
 
+def test_a_budget_that_is_lost_in_rounding_is_unfair() -> None:
+    short = {"budget": 4096, "environment_steps": 4096}
+    lines = differences({"single": [ledger(**short | {"environment_steps": 8192})], "dual": [ledger(**short)]}, {})
+    assert lines == [
+        "environment steps on Stack: single 8,192 / dual 4,096 - 4,096 are too few for whole updates, "
+        "so this is no fair comparison"
+    ]
+
+
 def test_a_ledger_that_is_missing_and_versions_that_differ_are_said() -> None:
     newer = ledger(versions=ledger()["versions"] | {"mujoco": "1.1"})
     lines = differences({"single": [ledger()], "dual": [newer, {"run": "b", "missing": True}]}, {})
