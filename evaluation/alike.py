@@ -58,7 +58,11 @@ def _version(run: Run) -> str:
 
 
 def check_complete(systems: Sequence[Contender], tasks: Sequence[str]) -> None:
-    """Whether every system has been trained for every task."""
+    """Whether every system has been trained for every task.
+
+    Raises:
+        RunError: one has not; it names the runs, and what can be compared instead.
+    """
     missing = [(one, [task for task in tasks if not one.seeds(task)]) for one in systems]
     if not any(of for _, of in missing):
         return
@@ -67,7 +71,10 @@ def check_complete(systems: Sequence[Contender], tasks: Sequence[str]) -> None:
     lacking = " and ".join(f"{one.name} has no run on {', '.join(of)}" for one, of in missing if of)
     if common:
         keep = " ".join(str(run.folder) for one in systems for run in one.runs if set(run.config.tasks) & set(common))
-        raise RunError(f"systems are compared on the same tasks, and {lacking} ({told}); instead compare {keep}")
+        raise RunError(
+            f"systems are compared on the same tasks, and {lacking} ({told}); instead compare "
+            f"{keep} --task {' '.join(common)}"
+        )
     task = next(task for task in tasks if any(one.seeds(task) for one in systems))
     one = next(one for one, of in missing if task in of)
     raise RunError(

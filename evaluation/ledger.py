@@ -13,6 +13,7 @@ from policies.system1.ledger import LEDGER
 
 Ledgers = dict[str, list[dict[str, Any]]]  # by contender; one for each of its runs
 _WORDS = {
+    "task": "trained on",
     "algorithm": "algorithm",
     "actor_steps": "steps of arms that learned",
     "shown_steps": "environment steps of the demonstrator",

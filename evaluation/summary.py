@@ -13,6 +13,7 @@ from evaluation.run import Run
 from policies.system1.config import TrainConfig
 
 _UNFAIR = "no fair comparison"
+_SMALL = 0.0001  # p-values below it are all the same to a reader
 _KINDS = {"better": "better", "worse": "worse", "same": "the same", "unclear": "cannot tell"}
 
 
@@ -65,7 +66,8 @@ def _verdicts(results: dict[str, Any]) -> list[str]:
     for one in disturbed:
         value, low, high = (f"{100 * one[name]:.1f}" for name in ("value", "low", "high"))
         cells = (one["task"] or "all", one["condition"], f"{one['a']} minus {one['b']}", f"{value} ({low} to {high})")
-        lines.append(f"| {' | '.join(cells)} | {one['p_holm']:.2g} | {_KINDS[one['kind']]} |")
+        p = f"{one['p_holm']:.2g}" if one["p_holm"] >= _SMALL else f"< {_SMALL:g}"
+        lines.append(f"| {' | '.join(cells)} | {p} | {_KINDS[one['kind']]} |")
     count = len(results["verdicts"])
     note = f"Better and worse hold after Holm's correction for {count} verdicts."
     return [*lines, "", *([note, ""] if count > 1 else [])]

@@ -296,7 +296,9 @@ def test_runs_that_cannot_be_compared_are_named_with_what_can(
     assert f"{stack} is of Stack" in error
     assert "python train.py --task Tidy --system dual" in error
     # dual runs of two tasks, and a single one of the first: the first can be compared
-    assert f"instead compare {single} {dual}" in refused(command, single, dual, stack, "--task", "Tidy", "Stack")
+    assert f"instead compare {single} {dual} --task Tidy" in refused(
+        command, single, dual, stack, "--task", "Tidy", "Stack"
+    )
     error = refused(command, goal, runs["pick"])
     assert f"different observation modes (goal: {goal}; state: {runs['pick']})" in error
     older = tmp_path / "older"
