@@ -232,18 +232,16 @@ def _of_runs(options: Options) -> Scene:
 def _of_policy(options: Options) -> Scene:
     task, seeds = str(options.task), _layouts(options)
     policy = check_name("policy", options.policy or "expert", _POLICIES)
-    env = DuetVectorEnv(1, task=task, num_objects=options.objects, autoreset=False)
-    perturbation, condition = None, "undisturbed"
-    if options.perturb is not None:
-        perturbation, condition = make_perturbation(options.perturb, task), options.perturb
-        if perturbation.world_changes:
-            env = DuetVectorEnv(
-                1, task=task, num_objects=options.objects, autoreset=False, **perturbation.world_changes
-            )
+    perturbation = None if options.perturb is None else make_perturbation(options.perturb, task)
+    changes = {} if perturbation is None else perturbation.world_changes
+    env = DuetVectorEnv(1, task=task, num_objects=options.objects, autoreset=False, **changes)
     agent = _agent(policy, env)
     actor = "scripted expert" if policy == "expert" else f"{policy} policy"
     return Scene(
-        [(Shot(env, agent, seed, policy, actor, condition, perturbation=perturbation),) for seed in seeds.tolist()],
+        [
+            (Shot(env, agent, seed, policy, actor, options.perturb or "undisturbed", perturbation=perturbation),)
+            for seed in seeds.tolist()
+        ],
         (task,),
         options.out or Path(f"{task}-{policy}.mp4"),
         Title(task, (actor,)),

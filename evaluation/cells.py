@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -21,15 +20,13 @@ from evaluation.contenders import CannotAct, Contender
 from evaluation.evaluate import parse_seeds
 from evaluation.forks import fork
 from evaluation.perturbations import PERTURBATIONS, make_perturbation
-from evaluation.rollout import Episodes, roll_out
-from evaluation.run import RunError, read_json
+from evaluation.rollout import Episodes, batches, roll_out
+from evaluation.run import RunError, digest, read_json
 from policies.agents import DualAgent
 from policies.files import written_whole
-from policies.system1.training import last_checkpoint
 from policies.system2.symbolic import SymbolicPlanner
 
 CELLS = "cells"  # folder of finished cells in that of a comparison
-_LARGEST_BATCH = 512  # worlds at once
 _FEWEST = 2  # episodes that anything can be said of
 _VERSIONS = ("duet", "mujoco", "numpy", "torch")  # what the last bits may depend on
 
@@ -69,9 +66,7 @@ class Cell:
         run = self.contender.run(self.task, self.seed)
         config, learned = asdict(run.config), None
         if self.contender.trained:
-            checkpoint = last_checkpoint(run.folder)
-            if checkpoint is None:
-                raise RunError(f"{run.folder} holds no checkpoint yet")
+            checkpoint = run.checkpoint()
             learned = {"checkpoint": checkpoint.name, "sha256": _digest(checkpoint), "seed": self.seed, "run": config}
         else:
             learned = {name: config[name] for name in ("robot", "control", "randomize")}
@@ -105,7 +100,7 @@ def evaluate_cell(cell: Cell, threads: int = 0) -> Outcome:
     layout_seeds = parse_seeds(cell.layout_seeds)
     changes = {} if condition.perturbation is None else PERTURBATIONS[condition.perturbation].world_changes
     parts: list[Episodes] = []
-    for batch in np.array_split(layout_seeds, -(-len(layout_seeds) // _LARGEST_BATCH)):
+    for batch in batches(layout_seeds):
         with closing(contender.make_env(task, seed, len(batch), condition.objects, threads=threads, **changes)) as env:
             limit = env.max_ticks * TICK
             try:
@@ -203,7 +198,4 @@ def _array(values: list[Any]) -> np.ndarray:
 
 @lru_cache(maxsize=256)
 def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}") from None
+    return digest(path)  # asked for often: once for each cell of a run

@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.layout import EVALUATION_SEEDS
 from evaluation.perturbations import make_perturbation
-from evaluation.rollout import roll_out
+from evaluation.rollout import batches, roll_out
 from evaluation.run import Run
 from evaluation.statistics import wilson_interval
 from policies.system1.policy import LearnedPolicy
@@ -19,7 +19,6 @@ from policies.system2.planners import make_planner
 
 FIRST_SEED = 0  # the evaluation at the end of a training names the layouts from here on
 _MOST_SEEDS = 10**6
-_LARGEST_BATCH = 512  # worlds at once
 
 
 def parse_seeds(text: str) -> np.ndarray:
@@ -136,7 +135,7 @@ def _evaluate_task(
     if setting.objects is not None or task != run.config.task:
         changes["num_objects"] = setting.objects
     parts = []
-    for batch in np.array_split(layout_seeds, -(-len(layout_seeds) // _LARGEST_BATCH)):
+    for batch in batches(layout_seeds):
         perturbation = None if what is None else make_perturbation(what, task)
         own = {} if perturbation is None else perturbation.world_changes
         env = run.make_env(num_envs=len(batch), **changes, **own)

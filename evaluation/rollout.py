@@ -16,6 +16,7 @@ from evaluation.rows import Rows
 from evaluation.statistics import wilson_interval
 from policies.agents import Agent
 
+_LARGEST_BATCH = 512  # worlds at once
 _STUCK = round(1.0 / TICK)  # (ticks) an episode ends when the planner has found no plan for so long
 
 
@@ -129,6 +130,11 @@ class Episodes:
         low, high = wilson_interval(recovered, disturbed) if disturbed else (0.0, 1.0)
         rate = recovered / disturbed if disturbed else None
         return {name: disturbed, "recovery_rate": rate, "recovery_low": low, "recovery_high": high}
+
+
+def batches(layout_seeds: np.ndarray) -> list[np.ndarray]:
+    """The layout seeds in parts, each of as many worlds as are rolled out at once at most."""
+    return np.array_split(layout_seeds, -(-len(layout_seeds) // _LARGEST_BATCH))
 
 
 def roll_out(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import platform
@@ -105,17 +106,25 @@ class Run:
         except (TypeError, ValueError) as error:
             raise RunError(f"{path} is damaged: {error}") from None
 
+    def checkpoint(self) -> Path:
+        """The last one.
+
+        Raises:
+            RunError: there is none.
+        """
+        path = last_checkpoint(self.folder)
+        if path is None:
+            raise RunError(f"{self.folder} holds no checkpoint yet")
+        return path
+
     def policy(self, path: Path | None = None) -> LearnedPolicy:
         """The policy of the last checkpoint, or of the one named.
 
         Raises:
             RunError: there is none, or it is damaged.
         """
-        path = path or last_checkpoint(self.folder)
-        if path is None:
-            raise RunError(f"{self.folder} holds no checkpoint yet")
         try:
-            return LearnedPolicy.load(self.config, path)
+            return LearnedPolicy.load(self.config, path or self.checkpoint())
         except CheckpointError as error:
             raise RunError(str(error)) from None
 
@@ -198,6 +207,18 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RunError(f"{path} holds no json object")
     return value
+
+
+def digest(path: Path) -> str:
+    """What tells a file's content from every other: the first digits of its SHA-256.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def machine() -> dict[str, Any]:

@@ -135,7 +135,7 @@ def test_no_renderer_keeps_the_evaluation_and_says_what_to_install(tmp_path: Pat
         (["train.py", "--resume", "tests"], "tests is not a run of Duet"),
         (["-m", "evaluation", "nowhere"], "there is no run folder nowhere"),
         (["-m", "evaluation", "tests", "--layout-seeds", "5"], "layout seeds are A:B"),
-        (["record.py"], "name a run folder, a comparison"),
+        (["record.py"], "name a run folder, a comparison with --comparison, or a task with --task"),
         (["record.py", "runs/x", "--policy", "random"], "leave out --policy and --objects"),
         (["train.py", "--episodes", "1000000000000"], "episodes must be from 1 to 1000000"),
         (["-m", "evaluation", "tests", "--layout-seeds", "0:4000000000"], "more than 1,000,000 layouts"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +12,9 @@ from envs.registration import TASK_NAMES
 from envs.scene import TICK
 from envs.vector import DuetVectorEnv
 from evaluation.contenders import SCRIPTED
-from evaluation.run import Run, RunError
+from evaluation.run import Run, RunError, digest
 from policies.agents import Agent, DualAgent, SingleAgent
 from policies.system1.policy import LearnedPolicy
-from policies.system1.training import last_checkpoint
 from policies.system2.plan import Planner
 from policies.system2.planners import PLANNERS, make_planner
 
@@ -99,7 +97,7 @@ class Cast:
             named[name] = run
         own = objects if objects is not None else runs[0].config.objects
         paths = {
-            name: path if path.is_file() else _last(run)
+            name: path if path.is_file() else run.checkpoint()
             for (name, run), path in zip(named.items(), checkpoints or [Path()] * len(runs), strict=True)
         }
         policies = {name: run.policy(paths[name]) for name, run in named.items()}
@@ -165,13 +163,6 @@ class Cast:
         return make_planner(name)
 
 
-def _last(run: Run) -> Path:
-    path = last_checkpoint(run.folder)
-    if path is None:
-        raise RunError(f"{run.folder} holds no checkpoint yet")
-    return path
-
-
 def fingerprint(checkpoint: Path) -> str:
-    """What tells a policy from every other: the first digits of its file's SHA-256; empty where there is no file."""
-    return hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:16] if checkpoint.is_file() else ""
+    """What tells a policy from every other; empty where there is no file."""
+    return digest(checkpoint) if checkpoint.is_file() else ""

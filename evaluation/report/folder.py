@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,10 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from envs.scene import TICK
+from evaluation.archive import EPISODES, LEDGERS, RESULTS, SUMMARY, TIMINGS, VIDEOS
+from evaluation.cells import CELLS
+from evaluation.comparison import VERSION
 from evaluation.figures.shares import Results
 from evaluation.report import ReportError
+from evaluation.run import RunError, read_json
 
-VERSION = 1  # of results.json that is understood here
 _AGAIN = "delete it and give compare.py the same command again, which keeps what is finished"
 _PARTS = ("tasks", "contenders", "conditions", "cells", "verdicts", "aggregates", "improvement", "blame", "listening",
           "ledger_differences", "curves")  # fmt: skip
@@ -59,31 +61,31 @@ def read_comparison(folder: Path) -> ComparisonFiles:
         ReportError: it holds none, or a file is damaged.
     """
     results = _results(folder)
-    ledger = _object(folder / "ledger.json")
-    timings = _object(folder / "timings.json")
+    ledger = _object(folder / LEDGERS)
+    timings = _object(folder / TIMINGS)
     return ComparisonFiles(
         folder,
         results,
-        _episodes(folder / "episodes.parquet"),
+        _episodes(folder / EPISODES),
         {name: several for name, several in ledger.items() if isinstance(several, list)},
         timings,
-        tuple(_films(folder / "videos")),
-        _command(folder / "summary.md"),
+        tuple(_films(folder / VIDEOS)),
+        _command(folder / SUMMARY),
     )
 
 
 def _results(folder: Path) -> Results:
-    path = folder / "results.json"
+    path = folder / RESULTS
     if not folder.is_dir():
         raise ReportError(f"there is no folder {folder}")
     if not path.exists():
-        cells = len(list((folder / "cells").glob("*.json")))
+        cells = len(list((folder / CELLS).glob("*.json")))
         if cells:
             raise ReportError(
-                f"{folder} holds an unfinished comparison ({cells} cells, no results.json): give compare.py the same "
+                f"{folder} holds an unfinished comparison ({cells} cells, no {RESULTS}): give compare.py the same "
                 "command again, and it goes on"
             )
-        raise ReportError(f"{folder} holds no comparison: it has no results.json; compare.py writes one")
+        raise ReportError(f"{folder} holds no comparison: it has no {RESULTS}; compare.py writes one")
     results = _object(path)
     if results.get("version") != VERSION:
         raise ReportError(f"{path} has the format {results.get('version')!r}; this version of Duet reads {VERSION}")
@@ -105,12 +107,9 @@ def _object(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        return read_json(path)
+    except RunError as error:
         raise ReportError(f"{path} is damaged ({error}); {_AGAIN}") from None
-    if not isinstance(value, dict):
-        raise ReportError(f"{path} is damaged: it holds no json object; {_AGAIN}")
-    return value
 
 
 def _episodes(path: Path) -> dict[str, np.ndarray] | None:

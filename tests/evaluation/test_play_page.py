@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import mujoco
 import numpy as np
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 from evaluation.play import shapes
 from evaluation.play.cast import Cast
@@ -23,28 +21,16 @@ from evaluation.play.page import Page
 from evaluation.play.session import Session
 
 _PATIENCE = 120  # (s) that a busy machine without a GPU may take
-_FLAGS = (
-    "--headless=new", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-dev-shm-usage", "--window-size=900,700",
-)  # fmt: skip
+_FLAGS = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--window-size=900,700")
 _BUTTONS = ("Pause", "One tick", "Again", "Next layout", "Knock", "Move the goal", "Stall System 2")
 
 
 @pytest.fixture
-def browser() -> Iterator[webdriver.Chrome]:
-    """Chromium without a window, with WebGL in software."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip(f"{'Chromium' if chromium is None else 'chromedriver'} is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in _FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
+def browser(open_browser: Callable[..., webdriver.Chrome]) -> webdriver.Chrome:
+    """With WebGL in software."""
+    chrome = open_browser(*_FLAGS)
     chrome.set_page_load_timeout(_PATIENCE)
-    yield chrome
-    chrome.quit()
+    return chrome
 
 
 def wait(true: Callable[[], bool]) -> None:
