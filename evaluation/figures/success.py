@@ -63,7 +63,7 @@ def headline(results: Results) -> Figure | None:
     axes.set_yticks(range(len(rows)), [words(label) for label, *_ in rows], fontsize=12)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     percent_axis(axes)
-    axes.set_xlim(-0.03, 1.13)
+    axes.set_xlim(-0.03, 1.2)  # room for the label of 100 % in any font
     axes.set_xticks(np.linspace(0, 1, 5))
     axes.spines[["left", "bottom"]].set_visible(False)
     for row in range(1, len(rows)):

@@ -200,7 +200,7 @@ def test_layouts_that_do_not_fit_into_one_batch_count_once_and_in_order(
     dual: Run, short: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    monkeypatch.setattr(module, "_LARGEST_BATCH", 2)
+    monkeypatch.setattr("evaluation.rollout._LARGEST_BATCH", 2)
     monkeypatch.setattr(module, "roll_out", lambda env, *rest: sizes.append(env.num_envs) or roll_out(env, *rest))  # type: ignore[func-returns-value]
     result = evaluate(dual, np.arange(100, 105))
     assert sizes == [2, 2, 1]
