@@ -52,6 +52,11 @@ class Cell:
         return f"{self.contender.name}, seed {self.seed}, {self.task}, {self.condition.name}"
 
     @property
+    def layouts(self) -> np.ndarray:
+        """Their seeds (n,)."""
+        return parse_seeds(self.layout_seeds)
+
+    @property
     def source(self) -> Cell:
         """The cell that is evaluated for this one: faults of System 2 do nothing to who has none."""
         condition = self.condition if self.contender.falters else self.condition.without_faults
@@ -97,7 +102,7 @@ class Outcome:
 def evaluate_cell(cell: Cell, threads: int = 0) -> Outcome:
     """Roll the contender out on all layouts, without exploration; `threads` of physics change no number."""
     contender, condition, task, seed = cell.contender, cell.condition, cell.task, cell.seed
-    layout_seeds = parse_seeds(cell.layout_seeds)
+    layout_seeds = cell.layouts
     changes = {} if condition.perturbation is None else PERTURBATIONS[condition.perturbation].world_changes
     parts: list[Episodes] = []
     for batch in batches(layout_seeds):
@@ -162,7 +167,7 @@ def read_cell(cell: Cell, folder: Path) -> Outcome | None:
             return Outcome(None, limit, str(why))
         columns = {name: _array(values) for name, values in kept["columns"].items()}
         episodes = Episodes.from_columns(columns, tuple(kept["stages"]))
-        layout_seeds = parse_seeds(cell.layout_seeds)
+        layout_seeds = cell.layouts
         if cell.condition.fork:  # those that came to the moment
             layout_seeds = layout_seeds[np.isin(layout_seeds, episodes.layout_seeds)]
         if not np.array_equal(episodes.layout_seeds, layout_seeds):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from evaluation.alike import check_alike, check_complete, tasks_of
 from evaluation.cells import Cell
-from evaluation.conditions import Condition, conditions_of, forks_of, phase_condition
+from evaluation.conditions import Condition, conditions_of, forks_of
 from evaluation.contenders import Contender, check_planners, controls_of, policy_of, systems_of, with_planners
+from evaluation.phase import PhaseGrid, phase_disturbance
 from evaluation.request import Request, check_request
 from evaluation.run import Run
 
@@ -26,10 +27,7 @@ class Comparison:
     conditions: dict[str, tuple[Condition, ...]]
     """Of each task."""
     same_within: float
-    phase: tuple[Cell, ...] = ()
-    """Row by row: for every latency, all probabilities of wrong plans."""
-    phase_latencies: tuple[float, ...] = ()
-    phase_wrong: tuple[float, ...] = ()
+    phase: PhaseGrid | None = None
 
     @property
     def cells(self) -> list[Cell]:
@@ -43,10 +41,14 @@ class Comparison:
         ]
 
     @property
+    def all_cells(self) -> list[Cell]:
+        """With those of the phase diagram."""
+        return [*self.cells, *(self.phase.cells if self.phase else ())]
+
+    @property
     def work(self) -> list[Cell]:
         """The cells that have to be evaluated, each once."""
-        sources = [cell.source for cell in (*self.cells, *self.phase)]
-        return list({cell.key: cell for cell in sources}.values())
+        return list({cell.key: cell for cell in (cell.source for cell in self.all_cells)}.values())
 
     @property
     def all_conditions(self) -> tuple[Condition, ...]:
@@ -60,7 +62,7 @@ class Comparison:
 
     @property
     def dual(self) -> Contender:
-        """The first dual system: the one that placebos, bounds and the phase diagram are about."""
+        """The first dual system: the one that placebos and bounds are about."""
         return next(one for one in self.systems if one.system == "dual")
 
     @property
@@ -96,12 +98,7 @@ class Comparison:
         whole = cls(tasks, layout_seeds, contenders, conditions, request.same_within)
         if not request.phase:
             return whole
-        return replace(
-            whole,
-            phase=_phase(request, tasks[0], whole.dual, layout_seeds),
-            phase_latencies=request.phase_latencies,
-            phase_wrong=request.phase_wrong,
-        )
+        return replace(whole, phase=PhaseGrid.of(request, tasks[0], whole.systems, str(config.observation)))
 
 
 def check_plan(
@@ -135,6 +132,8 @@ def check_plan(
         )
     if request.phase and len(tasks) > 1:
         raise ValueError(f"the phase diagram is of one task, not of {', '.join(tasks)}; name one with --task")
+    if request.phase:
+        phase_disturbance(request, tasks[0], observation)
     check_planners(request.planners, request.planner_file)
     conditions = conditions_of(tasks, request.perturb, request.objects, dual, robot, observation)
     if not request.forks:
@@ -143,14 +142,3 @@ def check_plan(
     if not any(moments.values()):
         raise ValueError("--forks continue disturbances that come in mid-episode; name some with --perturb, or all")
     return {task: (*own, *moments[task]) for task, own in conditions.items()}
-
-
-def _phase(request: Request, task: str, dual: Contender, layout_seeds: str) -> tuple[Cell, ...]:
-    first = int(layout_seeds.partition(":")[0])
-    layouts = f"{first}:{first + request.phase_episodes}"
-    return tuple(
-        Cell(dual, task, phase_condition(latency, wrong), seed, layouts)
-        for latency in request.phase_latencies
-        for wrong in request.phase_wrong
-        for seed in dual.seeds(task)
-    )

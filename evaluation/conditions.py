@@ -42,7 +42,9 @@ class Condition:
     @property
     def without_faults(self) -> Condition:
         """What is left of it for those who have no planner that could falter."""
-        return self if self.faults == NO_FAULTS else UNDISTURBED
+        if self.faults == NO_FAULTS:
+            return self
+        return UNDISTURBED if self.perturbation is None else replace(self, name=self.perturbation, faults=NO_FAULTS)
 
     def identity(self) -> dict[str, Any]:
         """What makes two conditions the same."""
@@ -111,10 +113,19 @@ def forks_of(conditions: Sequence[Condition]) -> list[Condition]:
     ]
 
 
-def phase_condition(latency: float, wrong: float) -> Condition:
-    """One cell of the phase diagram."""
+def phase_condition(under: Condition, latency: float, wrong: float) -> Condition:
+    """One cell of the phase diagram: faults of System 2 on top of another condition."""
     faults = System2Faults(latency=latency, wrong=wrong)
-    return Condition(f"phase, latency {latency:g} s, wrong {wrong:g}", "a point of the phase diagram", faults=faults)
+    return replace(under, name=f"phase, {under.name}, latency {latency:g} s, wrong {wrong:g}", faults=faults)
+
+
+def disturbed_by(task: str, name: str, observation: str = "state") -> Condition:
+    """The condition of one disturbance of the world.
+
+    Raises:
+        ValueError: the task has no such disturbance; the message lists those it has.
+    """
+    return _perturbed(task, name, perturbations_of(task, observation))
 
 
 def _expanded(own: Sequence[str], names: Sequence[str], planned: bool) -> list[str]:

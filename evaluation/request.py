@@ -9,6 +9,8 @@ from envs.registration import TASK_NAMES
 from evaluation.evaluate import parse_seeds
 from evaluation.verdict import SAME_WITHIN
 
+NOTHING = "none"  # no disturbance, by name
+
 
 @dataclass(frozen=True)
 class Request:
@@ -34,6 +36,9 @@ class Request:
     """Compare also with a scripted System 1 and a planner that is asked at every tick; say whose the failures are."""
     phase: bool = False
     """Draw success over the latency of System 2 and the share of its plans that are wrong."""
+    phase_perturb: str = "knock"
+    """Disturbance that the episodes of the phase diagram meet; `none` leaves them alone, and then the first plan stays
+    right and lateness costs next to nothing."""
     phase_latencies: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0)
     """(s) of the phase diagram."""
     phase_wrong: tuple[float, ...] = (0.0, 0.125, 0.25, 0.375, 0.5)
@@ -63,5 +68,5 @@ def check_request(request: Request) -> None:
         for name, values, most in (("latencies", request.phase_latencies, 60), ("wrong", request.phase_wrong, 1)):
             if len(values) < 2 or list(values) != sorted(set(values)) or not 0 <= values[0] <= values[-1] <= most:
                 raise ValueError(f"phase-{name} must be two or more rising numbers from 0 to {most}")
-        if not 1 <= request.phase_episodes <= len(seeds):
-            raise ValueError(f"phase-episodes must be from 1 to the {len(seeds)} layouts, not {request.phase_episodes}")
+        if not 2 <= request.phase_episodes <= len(seeds):
+            raise ValueError(f"phase-episodes must be from 2 to the {len(seeds)} layouts, not {request.phase_episodes}")

@@ -71,7 +71,7 @@ def results_of(comparison: Comparison, outcomes: Mapping[tuple[str, ...], Outcom
             }
             for curve in curves_of(comparison.contenders)
         ],
-        "phase": _phase(comparison, evidence),
+        "phase": comparison.phase.results(outcomes) if comparison.phase else None,
     }
     return rounded(results)
 
@@ -130,34 +130,6 @@ def summary(episodes: Episodes | None, limit: float, planned: bool) -> dict[str,
             "no_plan": int(columns["no_plan"].sum()),
         }
     return result
-
-
-def _phase(comparison: Comparison, evidence: Evidence) -> dict[str, Any] | None:
-    """Success of the dual system, a row for each latency, a column for each share of wrong plans."""
-    if not comparison.phase:
-        return None
-    first = comparison.phase[0]
-    rates: dict[str, list[float]] = {}
-    for cell in comparison.phase:
-        episodes = evidence.of(cell).episodes
-        assert episodes is not None, "a dual system acts everywhere"
-        rates.setdefault(cell.condition.name, []).append(float(episodes.success.mean()))
-        layouts = len(episodes.success)
-    width = len(comparison.phase_wrong)
-    means = [float(np.mean(several)) for several in rates.values()]
-    single = next((one for one in comparison.systems if one.system == "single"), None)
-    alone = None if single is None else evidence.success(single, first.task, "undisturbed")
-    return {
-        "task": first.task,
-        "contender": first.contender.name,
-        "latencies": list(comparison.phase_latencies),
-        "wrong": list(comparison.phase_wrong),
-        "success": [means[row * width : (row + 1) * width] for row in range(len(comparison.phase_latencies))],
-        "episodes": layouts,
-        "seeds": list(first.contender.seeds(first.task)),
-        # on the same layouts
-        "single": None if alone is None else float(alone[:, :layouts].mean()),
-    }
 
 
 def rounded(value: Any) -> Any:

@@ -58,7 +58,7 @@ def read_outcomes(comparison: Comparison, folder: Path) -> dict[tuple[str, ...],
                 f"{cell.path(folder)} is missing: the comparison is not finished; give the same command again"
             )
         sources[cell.key] = outcome
-    return {cell.key: sources[cell.source.key] for cell in (*comparison.cells, *comparison.phase)}
+    return {cell.key: sources[cell.source.key] for cell in comparison.all_cells}
 
 
 def _evaluated(cells: list[Cell], folder: Path, jobs: int, say: Say) -> Iterator[tuple[Cell, str]]:

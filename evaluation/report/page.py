@@ -189,7 +189,7 @@ def _figures(files: ComparisonFiles, phase: Phase | None) -> dict[str, Any]:
         "time": show("time", time, f"Share of episodes solved within a time, {words(first)}. What is not solved at the "
                      "limit, where the curves end, is not solved."),
         "blame": show("blame", episodes.blame(results), "Failures of the dual system, in episodes."),
-        "phase": show("phase", phase_diagram(phase, results["phase"]["task"]), _of_phase(results, phase))
+        "phase": show("phase", phase_diagram(phase, _where(results)), _of_phase(results, phase))
         if phase else None,
         "curves": [one for task in dict.fromkeys(line["task"] for line in lines) if (one := show(
             f"curves-{task}", curves.learning_curves(results, lines, task), f"{task}: success in training. Thin: one "
@@ -197,11 +197,16 @@ def _figures(files: ComparisonFiles, phase: Phase | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _where(results: Results) -> str:
+    """What the phase diagram is of."""
+    return f"{results['phase']['task']}, {words(results['phase']['condition'])}"
+
+
 def _of_phase(results: Results, phase: Phase) -> str:
     found, layouts, level = results["phase"], results["phase"]["episodes"], phase.single
     seeds = found.get("seeds") or []
     over = f" and training seeds {', '.join(map(str, seeds))}" if seeds else ""
-    text = f"{found['task']}: each cell is the mean over {layouts} layouts{over}."
+    text = f"{_where(results)}: each cell is the mean over {layouts} layouts{over}."
     if level is None:
         return text
     chance = 100 * 1.96 * sqrt(2 * max(level * (1 - level), 1 / layouts) / layouts)

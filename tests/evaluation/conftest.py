@@ -89,8 +89,8 @@ def _write_comparison(
                     "area": 0.6 * chance + 0.01 * seed}
                    for task, (name, _, kind, chance, _), seed in product(tasks, contenders, range(seeds))
                    if kind == "system"],
-        "phase": {"task": tasks[0], "contender": "dual", "latencies": _LATENCIES, "wrong": _WRONG, "episodes": 100,
-                  "seeds": [0, 1], "single": 0.61,
+        "phase": {"task": tasks[0], "condition": conditions[-1], "contender": "dual", "latencies": _LATENCIES,
+                  "wrong": _WRONG, "episodes": 100, "seeds": [0, 1], "single": 0.61,
                   "success": [[max(0.05, 0.97 - 0.055 * late - 0.9 * wrong) for wrong in _WRONG]
                               for late in _LATENCIES]},
     })  # fmt: skip

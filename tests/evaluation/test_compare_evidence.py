@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from envs.scene import TICK
-from evaluation.cells import Cell, Outcome
+from evaluation.cells import Outcome
 from evaluation.comparison import Comparison
-from evaluation.conditions import UNDISTURBED, phase_condition
+from evaluation.conditions import UNDISTURBED
 from evaluation.contenders import ORACLE, SCRIPTED, Contender, controls_of
 from evaluation.curves import Curve
 from evaluation.evidence import Evidence, blame
 from evaluation.ledger import differences
+from evaluation.phase import PhaseGrid
+from evaluation.request import Request
 from evaluation.results import results_of, rounded, summary
 from evaluation.rollout import Episodes
 from evaluation.run import Run
@@ -149,19 +151,31 @@ def test_the_phase_diagram_has_a_row_for_each_latency_and_the_single_system_on_t
     comparison = evidence.comparison
     dual = comparison.dual
     grid = {(0.0, 0.0): 4, (0.0, 0.5): 3, (2.0, 0.0): 2, (2.0, 0.5): 1}  # successes of 4
-    cells = tuple(
-        Cell(dual, "Stack", phase_condition(late, wrong), seed, "0:4") for late, wrong in grid for seed in range(2)
+    request = Request(
+        layout_seeds="0:8", phase=True, phase_latencies=(0.0, 2.0), phase_wrong=(0.0, 0.5), phase_episodes=4
     )
-    comparison = replace(comparison, phase=cells, phase_latencies=(0.0, 2.0), phase_wrong=(0.0, 0.5))
+    drawn = PhaseGrid.of(request, "Stack", comparison.systems, "state")
+    assert [cell.contender.system for cell in drawn.cells] == ["dual"] * 8 + ["single"] * 2
+    assert {(cell.condition.perturbation, cell.layout_seeds) for cell in drawn.cells} == {("knock", "0:4")}
+    spoilt = [(cell.condition.faults.latency, cell.condition.faults.wrong) for cell in drawn.points]
+    assert spoilt == [kind for kind in grid for _ in range(2)]
+    comparison = replace(comparison, phase=drawn)
     outcomes = {c.key: evidence.of(c) for c in comparison.cells}
-    for cell, good in zip(cells, np.repeat(list(grid.values()), 2).tolist(), strict=True):
+    for cell, good in zip(drawn.cells, [*np.repeat(list(grid.values()), 2).tolist(), 3, 2], strict=True):
         outcomes[cell.key] = Outcome(episodes(np.arange(4) < good), LIMIT)
     phase = results_of(comparison, outcomes, {})["phase"]
     assert phase["success"] == [[1.0, 0.75], [0.5, 0.25]]
-    assert (phase["episodes"], phase["seeds"]) == (4, [0, 1])
-    alone = evidence.success(comparison.systems[0], "Stack", "undisturbed")
-    assert alone is not None
-    assert phase["single"] == alone[:, :4].mean()
+    assert (phase["episodes"], phase["seeds"], phase["condition"]) == (4, [0, 1], "knock")
+    assert phase["single"] == 5 / 8
+
+
+def test_the_phase_diagram_can_be_undisturbed_and_knows_what_a_task_has() -> None:
+    systems = plant({"single": 0.6, "dual": 0.8}, seeds=1).comparison.systems
+    request = Request(layout_seeds="0:8", phase=True, phase_perturb="none", phase_episodes=2)
+    drawn = PhaseGrid.of(request, "Stack", systems, "state")
+    assert {cell.condition.perturbation for cell in drawn.cells} == {None}
+    with pytest.raises(ValueError, match="Stack has no perturbation 'goal_moves'; it has: push, knock"):
+        PhaseGrid.of(replace(request, phase_perturb="goal_moves"), "Stack", systems, "state")
 
 
 # Numbers
