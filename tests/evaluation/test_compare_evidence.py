@@ -149,7 +149,6 @@ def test_blame_and_listening_come_from_cells_of_the_same_layouts_and_seeds() -> 
 def test_the_phase_diagram_has_a_row_for_each_latency_and_the_single_system_on_the_same_layouts() -> None:
     evidence = plant({"single": 0.6, "dual": 0.8}, seeds=2)
     comparison = evidence.comparison
-    dual = comparison.dual
     grid = {(0.0, 0.0): 4, (0.0, 0.5): 3, (2.0, 0.0): 2, (2.0, 0.5): 1}  # successes of 4
     request = Request(
         layout_seeds="0:8", phase=True, phase_latencies=(0.0, 2.0), phase_wrong=(0.0, 0.5), phase_episodes=4
