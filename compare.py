@@ -188,7 +188,7 @@ def _compare(comparison: Comparison, asked: archive.Asked, out: Path, options: O
 
 def _film(comparison: Comparison, out: Path) -> int:
     """Film the systems side by side; returns the exit code."""
-    from evaluation.film_compare import write_films  # as the report: not needed where neither is asked for
+    from evaluation.film.comparison import write_films  # as the report: not needed where neither is asked for
 
     _say("filming")
     try:

@@ -14,8 +14,8 @@ from envs.rendering import choose_backend
 from envs.vector import DuetVectorEnv
 from evaluation.cli import FAILED, check_place, fail, parse, run_command
 from evaluation.evaluate import parse_seeds
-from evaluation.film_picks import BEST, FAILURES, WORST, Archive, pick
-from evaluation.film_shots import (
+from evaluation.film.picks import BEST, FAILURES, WORST, Archive, pick
+from evaluation.film.shots import (
     Pick,
     check_cameras,
     condition_of,
@@ -26,9 +26,9 @@ from evaluation.film_shots import (
     tasks_of,
     title_of,
 )
+from evaluation.film.video import KINDS, SPEEDS, OutcomeDiffers, Shot, Style, Title, film, side_file
 from evaluation.perturbations import make_perturbation
 from evaluation.run import Run
-from evaluation.video import KINDS, SPEEDS, OutcomeDiffers, Shot, Style, Title, film, side_file
 from policies.agents import Agent, ExpertAgent, SingleAgent
 
 _POLICIES = ("random", "zero", "expert")

@@ -11,9 +11,9 @@ import numpy as np
 from envs.rendering import RenderingUnavailable, choose_backend
 from evaluation.cli import FAILED, INTERRUPTED, fail, parse, run_command
 from evaluation.evaluate import FIRST_SEED, evaluate, text
-from evaluation.film_shots import Pick, contenders_of, counted_of, shots_of, title_of
+from evaluation.film.shots import Pick, contenders_of, counted_of, shots_of, title_of
+from evaluation.film.video import film
 from evaluation.run import EVALUATION, VIDEO, Run, RunError, write_json
-from evaluation.video import film
 from policies.system1.checkpoint import CheckpointError
 from policies.system1.config import TrainConfig
 from policies.system1.training import Interrupted, train

@@ -63,7 +63,7 @@ def phase_diagram(phase: Phase, where: str) -> Figure:
     rows, columns = phase.success.shape
     figure = new_figure(1.2 + 0.78 * rows)
     axes = figure.subplots()
-    axes.set_title(f"{where}: success of two systems when System 2 is late or wrong", fontsize=12.5, pad=9)
+    axes.set_title(f"{where}: success when System 2 is late or wrong", fontsize=12.5, pad=9)
     image = axes.imshow(phase.success, cmap="viridis", vmin=0.0, vmax=1.0, origin="lower", aspect="auto")
     for edge in range(1, columns):
         axes.axvline(edge - 0.5, color="white", lw=1.2)

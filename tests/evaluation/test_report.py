@@ -237,7 +237,7 @@ def test_the_phase_diagram_says_who_is_better_where(single: float | None, words:
     phase = _phase(single)
     assert words in phase.sentence
     axes = phase_diagram(phase, "Tidy, knock").axes[0]
-    assert axes.get_title(loc="left").startswith("Tidy, knock: success")
+    assert axes.get_title(loc="left").startswith("Tidy, knock: success when")
     assert ("one system solves" in axes.get_title(loc="left")) == (single in (0.05, 0.95, 0.9))
     drawn = [text.get_text().replace("\n", " ") for text in axes.texts]
     found = {text.split(" system")[0] if "better" in text else text for text in drawn if "%" not in text or ":" in text}

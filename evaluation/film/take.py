@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.scene import TICK
 from envs.vector import DuetVectorEnv
-from evaluation.overlay import Caption, PlanLine
+from evaluation.film.overlay import Caption, PlanLine
 from evaluation.perturbations import Perturbation
 from evaluation.rollout import Rollout
 from policies.agents import Agent

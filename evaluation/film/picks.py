@@ -14,8 +14,8 @@ from evaluation.archive import EPISODES, read_episodes, read_request
 from evaluation.comparison import Comparison
 from evaluation.conditions import Condition
 from evaluation.contenders import Contender
-from evaluation.film_shots import Counted, Pick
-from evaluation.overlay import Title
+from evaluation.film.overlay import Title
+from evaluation.film.shots import Counted, Pick
 from evaluation.run import RunError
 
 BEST, WORST, FAILURES = "best", "worst", "failures"

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from envs.scene import TICK
-from evaluation.film_layout import Layout, Size, View, layout_for
-from evaluation.film_take import OutcomeDiffers, Shot, Take
-from evaluation.overlay import Title, card
+from evaluation.film.layout import Layout, Size, View, layout_for
+from evaluation.film.overlay import Title, card
+from evaluation.film.take import OutcomeDiffers, Shot, Take
 from policies.files import written_whole
 
 __all__ = ["Filmed", "OutcomeDiffers", "Shot", "Style", "Title", "film", "side_file"]
@@ -172,7 +172,7 @@ def _film_group(
             _show(reel, frame, _title(shots), _CUT)
     reel.write(frame)
     moment, camera, cut, stages = 0.0, 0, reel.frames, 0
-    while not all(take.over for take in takes):
+    while any(moment < take.tick or not take.over for take in takes):
         moment += ticks
         for take in takes:
             take.advance_to(moment)

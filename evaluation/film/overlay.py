@@ -163,7 +163,7 @@ def steps_shown(plan: Sequence[PlanLine], room: int) -> Sequence[PlanLine]:
     if len(plan) <= room:
         return plan
     now = next((k for k, line in enumerate(plan) if line.mark == "now"), len(plan))
-    first = min(max(0, now - max(1, room // 3)), len(plan) - room)
+    first = min(max(0, now - room // 3), len(plan) - room)
     return plan[first : first + room]
 
 

@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from evaluation.archive import VIDEOS
 from evaluation.comparison import Comparison
 from evaluation.conditions import Condition
-from evaluation.film_layout import Size
-from evaluation.film_picks import Archive, Columns
-from evaluation.film_shots import Pick, shots_of
-from evaluation.video import Filmed, Shot, Style, film
+from evaluation.film.layout import Size
+from evaluation.film.picks import Archive, Columns
+from evaluation.film.shots import Pick, shots_of
+from evaluation.film.video import Style, film
 
 _SIZE: Size = (540, 960)  # (px) height and width: a film in a page
 _TELLING = 2  # layouts of a film
-
-
-def side_by_side(
-    shots: Sequence[Shot] | Iterable[Sequence[Shot]], path: Path, size: Size = _SIZE, speed: float = 1.0
-) -> list[Filmed]:
-    """A small film of several contenders on one layout, in step; or, of several groups, one after the other.
-
-    Args:
-        shots: of one layout, or groups of such shots.
-        path: of the mp4, which any browser plays; beside it is written which frames show which episode.
-        size: (px) height and width.
-        speed: 1 is real time.
-
-    Raises:
-        RenderingUnavailable: nothing here can draw.
-        OutcomeDiffers: an episode did not end as it was counted.
-        OSError: the file cannot be written.
-    """
-    groups: Any = shots
-    if isinstance(shots, Sequence) and shots and isinstance(shots[0], Shot):
-        groups = [shots]
-    return film(groups, path, Style(size=size, speed=speed))
 
 
 def write_films(
@@ -52,8 +29,8 @@ def write_films(
     """Film the first two systems of a comparison side by side, on layouts where they differ if there are some.
 
     Args:
-        comparison: whose episodes are counted in
-        columns: as `evaluation.archive.read_episodes` returns them.
+        comparison: whose systems are filmed.
+        columns: its episodes, as `evaluation.archive.read_episodes` returns them.
         folder: of the comparison; the films go into its folder `videos`, one for each task and condition.
         conditions: names of those to film, where a task has them.
         layouts: how many a film shows.
@@ -79,7 +56,7 @@ def write_films(
             if not picks:
                 continue
             path = folder / VIDEOS / (re.sub(r"[^\w.]+", "-", f"{task}-{condition.name}") + ".mp4")
-            side_by_side(shots_of(contenders, picks, condition, counted), path, speed=speed)
+            film(shots_of(contenders, picks, condition, counted), path, Style(size=_SIZE, speed=speed))
             paths.append(path)
     return paths
 

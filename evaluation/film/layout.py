@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from evaluation.overlay import (
+from evaluation.film.overlay import (
     BAD,
     CHIP,
     FAINT,

@@ -19,8 +19,8 @@ from envs.vector import DuetVectorEnv
 from evaluation.conditions import NO_FAULTS, UNDISTURBED, Condition, conditions_of
 from evaluation.contenders import Contender, systems_of
 from evaluation.evaluate import parse_seeds
-from evaluation.film_take import Shot
-from evaluation.overlay import Title
+from evaluation.film.overlay import Title
+from evaluation.film.take import Shot
 from evaluation.perturbations import PERTURBATIONS, make_perturbation
 from evaluation.run import EVALUATION, Run, RunError, read_json
 

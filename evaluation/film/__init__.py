@@ -1,0 +1,1 @@
+"""Films of episodes, with what is planned, told and done beside the picture."""
