@@ -1,4 +1,4 @@
-"""An invented comparison, to report on."""
+"""Runs whose policies have learned nothing, and an invented comparison to report on."""
 
 from __future__ import annotations
 
@@ -13,11 +13,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from envs.scene import TICK
 from evaluation.report import write_report
+from evaluation.run import Run
 from evaluation.statistics import holm, mcnemar, paired_difference, wilson_interval
 from evaluation.verdict import judge
+from policies.system1 import checkpoint
+from policies.system1.algorithms import build
+from policies.system1.config import TrainConfig
+from policies.system1.ledger import LEDGER
+from policies.system1.training import METRICS, checkpoint_path
+from policies.system1.worlds import make_worlds
 
 _STAGES = ("reach", "grasp", "lift", "place")
 _LIMIT = 16.0  # (s)
@@ -35,6 +43,26 @@ CONDITIONS = {
     "knock": "the object is knocked out of the gripper 0.3 s after the grasp",
 }
 _LATENCIES, _WRONG = [0, 1, 2, 4, 8], [0, 0.125, 0.25, 0.375, 0.5]
+
+
+def _untrained(folder: Path, ledger: dict[str, Any] | None = None, **options: Any) -> Path:
+    """A run whose policy has learned nothing."""
+    torch.set_num_threads(1)
+    run = Run.create(TrainConfig(num_worlds=6, threads=1, steps=1000, **options).resolved(), folder)
+    path = checkpoint_path(folder, 0)
+    path.parent.mkdir()
+    model = build(run.config, make_worlds(run.config), to_train=False)
+    checkpoint.write(path, checkpoint.policy_state(model, seconds=1.0))
+    own = {"environment_steps": 1024, "observation": ["tool_position"], "reward": f"of {run.config.system}"}
+    (folder / LEDGER).write_text(json.dumps(own | (ledger or {})))
+    (folder / METRICS).write_text("steps,seconds,success\n100,1.5,\n500,2.5,0.25\n1000,5.0,0.75\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def untrained() -> Callable[..., Path]:
+    """Makes runs whose policies have learned nothing."""
+    return _untrained
 
 
 def _write_comparison(

@@ -12,39 +12,20 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 import compare
 from envs.vector import DuetVectorEnv
 from evaluation import archive, cells, working
 from evaluation.run import Run, RunError
-from policies.system1 import checkpoint
-from policies.system1.algorithms import build
-from policies.system1.config import TrainConfig
 from policies.system1.ledger import LEDGER
 from policies.system1.training import METRICS, checkpoint_path
-from policies.system1.worlds import make_worlds
 
 EPISODES = 5
 TICKS = 12
 
 
-def untrained(folder: Path, ledger: dict[str, Any] | None = None, **options: Any) -> Path:
-    """A run whose policy has learned nothing."""
-    torch.set_num_threads(1)
-    run = Run.create(TrainConfig(num_worlds=6, threads=1, steps=1000, **options).resolved(), folder)
-    path = checkpoint_path(folder, 0)
-    path.parent.mkdir()
-    model = build(run.config, make_worlds(run.config), to_train=False)
-    checkpoint.write(path, checkpoint.policy_state(model, seconds=1.0))
-    own = {"environment_steps": 1024, "observation": ["tool_position"], "reward": f"of {run.config.system}"}
-    (folder / LEDGER).write_text(json.dumps(own | (ledger or {})))
-    (folder / METRICS).write_text("steps,seconds,success\n100,1.5,\n500,2.5,0.25\n1000,5.0,0.75\n")
-    return folder
-
-
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def runs(untrained: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
     return {
         "single": untrained(folder / "single", task="Tidy"),
@@ -231,7 +212,7 @@ def test_the_same_comparison_interrupted_and_continued_gives_the_same_bytes(
 
 
 def test_a_run_that_has_changed_since_is_named_and_not_mixed(
-    runs: dict[str, Path], tmp_path: Path, command: Any
+    runs: dict[str, Path], untrained: Any, tmp_path: Path, command: Any
 ) -> None:
     own = tmp_path / "own"
     shutil.copytree(runs["single"], own)
