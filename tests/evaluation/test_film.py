@@ -158,7 +158,7 @@ def test_a_gif_repeats_for_ever(tmp_path: Path, ticks: int) -> None:
         assert gif.size == GIF_SIZE[::-1]
         assert gif.info["loop"] == 0
         assert gif.info["duration"] == 80
-        seconds = gif.n_frames * 0.08  # frames that do not change may be joined
+        seconds = getattr(gif, "n_frames") * 0.08  # frames that do not change may be joined
         assert seconds <= one.frames * 0.08
     assert path.stat().st_size < 1_000_000
 
