@@ -56,10 +56,17 @@ class Evidence:
     # Verdicts
 
     def verdicts(self) -> list[dict[str, Any]]:
-        """Every system against every one before it, with p-values corrected for their number."""
+        """Every system against every one before it, with p-values corrected for their number.
+
+        Where nothing happens is the first question, and a family of its own: asking about disturbances too does not
+        change its answer.
+        """
         cases = list(self._cases())
-        corrected = holm([case[-1].p_value for case in cases])
-        return [self._verdict(*case, p_holm) for case, p_holm in zip(cases, corrected, strict=True)]
+        corrected: dict[int, float] = {}
+        for first in (True, False):
+            family = [k for k, case in enumerate(cases) if (case[3] == UNDISTURBED.name) == first]
+            corrected |= zip(family, holm([cases[k][-1].p_value for k in family]), strict=True)
+        return [self._verdict(*case, corrected[k]) for k, case in enumerate(cases)]
 
     def _cases(self) -> Iterator[tuple[Contender, Contender, str | None, str, dict[str, tuple], Difference]]:
         tasks = self.comparison.tasks

@@ -68,9 +68,12 @@ def _verdicts(results: dict[str, Any]) -> list[str]:
         cells = (one["task"] or "all", one["condition"], f"{one['a']} minus {one['b']}", f"{value} ({low} to {high})")
         p = f"{one['p_holm']:.2g}" if one["p_holm"] >= _SMALL else f"< {_SMALL:g}"
         lines.append(f"| {' | '.join(cells)} | {p} | {_KINDS[one['kind']]} |")
-    count = len(results["verdicts"])
-    note = f"Better and worse hold after Holm's correction for {count} verdicts."
-    return [*lines, "", *([note, ""] if count > 1 else [])]
+    counts = (len(results["verdicts"]) - len(disturbed), len(disturbed))
+    families = " and ".join(
+        f"{count} where {what}" for count, what in zip(counts, ("nothing", "something"), strict=True) if count
+    )
+    note = f"Better and worse hold after Holm's correction for the number of verdicts: {families} happens."
+    return [*lines, "", *([note, ""] if max(counts) > 1 else [])]
 
 
 def _listening(results: dict[str, Any]) -> list[str]:

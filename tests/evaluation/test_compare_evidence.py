@@ -96,6 +96,20 @@ def test_several_tasks_have_verdicts_one_by_one_and_together_and_holm_counts_all
     assert value == pytest.approx(0.6, abs=0.05)
 
 
+def test_asking_about_disturbances_does_not_change_the_first_answer() -> None:
+    tasks = ("Stack", "Tidy")
+    rates = {"single": 0.6, "dual": 0.7}
+    alone = plant(rates, tasks)
+    asked = tuple(replace(UNDISTURBED, name=name) for name in ("push", "knock", "heavy"))
+    comparison = replace(alone.comparison, conditions=dict.fromkeys(tasks, (UNDISTURBED, *asked)))
+    outcomes = {cell.key: alone.of(replace(cell, condition=UNDISTURBED)) for cell in comparison.cells}
+    found = Evidence(comparison, outcomes).verdicts()
+    assert [one for one in found if one["condition"] == UNDISTURBED.name] == alone.verdicts()
+    others = [one for one in found if one["condition"] != UNDISTURBED.name]
+    assert len(others) == 9
+    assert min(one["p_holm"] for one in others) == pytest.approx(9 * min(one["p_value"] for one in others))
+
+
 def test_who_cannot_act_is_in_no_verdict() -> None:
     evidence = plant({"single": 0.6, "dual": 0.8}, ("Stack", "Tidy"))
     cells = evidence.comparison.cells
