@@ -210,12 +210,14 @@ def _foot(caption: Caption, width: int, height: int, unit: float, inset: bool) -
     draw_plan(pen, caption, (16, 2), 190 if inset else 290, room, size)
     x = _COMMANDS[inset]
     y = draw_commands(pen, caption, (x, 2), 420 - x if inset else 624 - x, size)
-    if height / unit - y > 90:
-        right = 420 if inset else 624
+    left, right = height / unit - y, 420 if inset else 624
+    if left > 90:
         pen.text((x, y + 52), f"{planner},  {actions}", 15, FAINT, right - x)
         pen.text((x, y + 78), caption.disturbed, 17, NOTE, right - x)
-    elif caption.disturbed:
-        pen.text((624, y + 26), caption.disturbed, 16, NOTE, 130, anchor="rs")
+    elif left > 60:
+        pen.text((x, y + 52), caption.disturbed, 17, NOTE, right - x)
+    else:  # beside the command age
+        pen.text((624, y + 26), caption.disturbed, 16, NOTE, 112, anchor="rs")
     return image
 
 
