@@ -136,6 +136,11 @@ def _check(options: Options) -> None:
         raise ValueError("episodes are picked in one way: --best, --worst, --failures or --layout-seeds")
     if picks and min(picks.values()) < 1:
         raise ValueError(f"--{next(iter(picks))} takes a number of episodes, from 1 on")
+    if options.failures is not None and options.perturb is not None:
+        raise ValueError("failures of a run are those where nothing happened; leave out --perturb, or --failures")
+    for name, named in (("run", [run.resolve() for run in options.run]), ("contender", options.contender)):
+        if (options.comparison is None or name == "contender") and len(set(named)) < len(named):
+            raise ValueError(f"a {name} is named twice")
     of_runs = bool(options.run) or options.comparison is not None
     if of_runs and (options.policy is not None or options.objects is not None):
         raise ValueError("a run has a policy of its own; leave out --policy and --objects, or the run")
@@ -185,6 +190,9 @@ def _of_comparison(options: Options, folder: Path) -> Scene:
     tasks = archive.comparison.tasks
     if options.task is not None:
         tasks = (check_name("task of this comparison", options.task, tasks),)
+    tasks = tuple(task for task in tasks if condition in archive.comparison.conditions[task])
+    if not tasks:
+        raise ValueError(f"{options.task} has no condition {condition.name!r} in this comparison")
     which, count = _way(options)
     if which:
         picks = pick(archive.columns, contenders[0].name, condition.name, tasks, which, count)

@@ -42,9 +42,7 @@ class Condition:
     @property
     def without_faults(self) -> Condition:
         """What is left of it for those who have no planner that could falter."""
-        if self.faults == NO_FAULTS:
-            return self
-        return UNDISTURBED if self.perturbation is None else replace(self, name=self.perturbation, faults=NO_FAULTS)
+        return self if self.faults == NO_FAULTS else UNDISTURBED
 
     def identity(self) -> dict[str, Any]:
         """What makes two conditions the same."""

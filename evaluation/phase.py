@@ -11,6 +11,7 @@ import numpy as np
 from evaluation.cells import Cell, Outcome
 from evaluation.conditions import UNDISTURBED, Condition, disturbed_by, phase_condition
 from evaluation.contenders import Contender
+from evaluation.perturbations import perturbations_of
 from evaluation.request import NOTHING, Request
 
 
@@ -86,6 +87,12 @@ def phase_disturbance(request: Request, task: str, observation: str) -> Conditio
     """
     if request.phase_perturb == NOTHING:
         return UNDISTURBED
+    own = perturbations_of(task, observation)
+    if request.phase_perturb not in own:
+        raise ValueError(
+            f"the phase diagram of {task} cannot be drawn under {request.phase_perturb!r}; --phase-perturb takes "
+            f"{', '.join(own)} or {NOTHING}"
+        )
     return disturbed_by(task, request.phase_perturb, observation)
 
 

@@ -62,12 +62,12 @@ def shots_of(
     if condition.fork:
         raise ValueError(f"{condition.name!r} begins in a saved moment, which is not filmed; film its disturbance")
     with ExitStack() as opened:
-        envs: dict[tuple[str, str, int], DuetVectorEnv] = {}
+        envs: dict[tuple[int, str, int], DuetVectorEnv] = {}  # side by side, everybody has a world of their own
         for pick in picks:
             group = []
-            for one in contenders:
+            for place, one in enumerate(contenders):
                 seed = _seed(one, pick)
-                key = one.name, pick.task, seed
+                key = place, pick.task, seed
                 if key not in envs:
                     envs[key] = opened.enter_context(closing(_env(one, pick.task, seed, condition)))
                 env = envs[key]
@@ -124,9 +124,13 @@ def contenders_of(runs: Sequence[Run]) -> list[Contender]:
         learned = " and ".join(f"{run.folder} has learned {run.config.task}" for run in runs)
         raise RunError(f"side by side needs one task: {learned}")
     found = [systems_of([run])[0] for run in runs]
-    names = Counter(one.name for one in found)
+    names, folders = Counter(one.name for one in found), Counter(run.folder.name for run in runs)
     return [
-        one if names[one.name] == 1 else dataclasses.replace(one, name=f"{one.name} ({run.folder.name})")
+        one
+        if names[one.name] == 1
+        else dataclasses.replace(
+            one, name=f"{one.name} ({run.folder.name if folders[run.folder.name] == 1 else run.folder})"
+        )
         for one, run in zip(found, runs, strict=True)
     ]
 

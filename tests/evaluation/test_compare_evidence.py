@@ -187,7 +187,9 @@ def test_the_phase_diagram_can_be_undisturbed_and_knows_what_a_task_has() -> Non
     request = Request(layout_seeds="0:8", phase=True, phase_perturb="none", phase_episodes=2)
     drawn = PhaseGrid.of(request, "Stack", systems, "state")
     assert {cell.condition.perturbation for cell in drawn.cells} == {None}
-    with pytest.raises(ValueError, match="Stack has no perturbation 'goal_moves'; it has: push, knock"):
+    with pytest.raises(
+        ValueError, match=r"phase diagram of Stack cannot .* 'goal_moves'; --phase-perturb takes push, knock"
+    ):
         PhaseGrid.of(replace(request, phase_perturb="goal_moves"), "Stack", systems, "state")
 
 

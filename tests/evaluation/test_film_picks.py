@@ -173,7 +173,8 @@ def test_failures_are_filmed_beside_who_solves_them(comparison: Path, tmp_path: 
     assert (left["contender"], left["success"]) == ("dual", False)
     assert (right["contender"], right["success"]) == (SCRIPTED, True)
     assert left["layout_seed"] == right["layout_seed"] == 0
-    assert left["frames"] == right["frames"]
+    counted = [_counted(comparison, name)[0][1] for name in ("dual", SCRIPTED)]
+    assert left["frames"] == right["frames"] == 1 + max(counted) + 20
 
 
 def test_the_films_of_the_report_are_named_after_task_and_condition(comparison: Path, tmp_path: Path) -> None:
@@ -211,6 +212,7 @@ def test_an_episode_that_ends_otherwise_now_is_not_filmed(
         (["--task", "Stack"], "PickPlace"),
         (["--perturb", "knock"], "a comparison has conditions of its own"),
         (["--best", 1, "--worst", 1], "picked in one way"),
+        (["--contender", "dual", "dual"], "a contender is named twice"),
         (["--worst", 0], "takes a number of episodes, from 1 on"),
         (["--camera", "bottom"], "camera"),
         (["--speed", 99], "speed must be from 0.05 to 16"),
