@@ -138,9 +138,6 @@ def _check(options: Options) -> None:
         raise ValueError(f"--{next(iter(picks))} takes a number of episodes, from 1 on")
     if options.failures is not None and options.perturb is not None:
         raise ValueError("failures of a run are those where nothing happened; leave out --perturb, or --failures")
-    for name, named in (("run", [run.resolve() for run in options.run]), ("contender", options.contender)):
-        if (options.comparison is None or name == "contender") and len(set(named)) < len(named):
-            raise ValueError(f"a {name} is named twice")
     of_runs = bool(options.run) or options.comparison is not None
     if of_runs and (options.policy is not None or options.objects is not None):
         raise ValueError("a run has a policy of its own; leave out --policy and --objects, or the run")

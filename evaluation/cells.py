@@ -19,7 +19,6 @@ from evaluation.conditions import Condition
 from evaluation.contenders import CannotAct, Contender
 from evaluation.evaluate import parse_seeds
 from evaluation.forks import fork
-from evaluation.perturbations import PERTURBATIONS, make_perturbation
 from evaluation.rollout import Episodes, batches, roll_out
 from evaluation.run import RunError, digest, read_json
 from policies.agents import DualAgent
@@ -103,7 +102,7 @@ def evaluate_cell(cell: Cell, threads: int = 0) -> Outcome:
     """Roll the contender out on all layouts, without exploration; `threads` of physics change no number."""
     contender, condition, task, seed = cell.contender, cell.condition, cell.task, cell.seed
     layout_seeds = cell.layouts
-    changes = {} if condition.perturbation is None else PERTURBATIONS[condition.perturbation].world_changes
+    changes = condition.world_changes
     parts: list[Episodes] = []
     for batch in batches(layout_seeds):
         with closing(contender.make_env(task, seed, len(batch), condition.objects, threads=threads, **changes)) as env:
@@ -112,9 +111,7 @@ def evaluate_cell(cell: Cell, threads: int = 0) -> Outcome:
                 agent = contender.agent(env, task, seed, condition.faults)
             except CannotAct as why:
                 return Outcome(None, limit, str(why))
-            perturbation = None
-            if condition.perturbation is not None:
-                perturbation = make_perturbation(condition.perturbation, task, env.observation_mode)
+            perturbation = condition.make_perturbation(task, env.observation_mode)
             if condition.fork:
                 assert perturbation is not None
                 # who leads to the moment is neither of those compared

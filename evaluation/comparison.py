@@ -130,9 +130,9 @@ def check_plan(
             f"a comparison takes two systems, and there is one, {systems[0]}; add runs of another, or compare a dual "
             "system with its controls (--placebos, --bounds)"
         )
-    if request.phase and len(tasks) > 1:
-        raise ValueError(f"the phase diagram is of one task, not of {', '.join(tasks)}; name one with --task")
     if request.phase:
+        if len(tasks) > 1:
+            raise ValueError(f"the phase diagram is of one task, not of {', '.join(tasks)}; name one with --task")
         phase_disturbance(request, tasks[0], observation)
     check_planners(request.planners, request.planner_file)
     conditions = conditions_of(tasks, request.perturb, request.objects, dual, robot, observation)

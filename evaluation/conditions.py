@@ -8,7 +8,7 @@ from typing import Any
 
 from envs.robots import ROBOTS
 from envs.tasks import task_class
-from evaluation.perturbations import PERTURBATIONS, perturbations_of
+from evaluation.perturbations import PERTURBATIONS, Perturbation, make_perturbation, perturbations_of
 from evaluation.perturbations.base import FromTheStart
 from policies.system2.faulty import System2Faults
 
@@ -43,6 +43,15 @@ class Condition:
     def without_faults(self) -> Condition:
         """What is left of it for those who have no planner that could falter."""
         return self if self.faults == NO_FAULTS else UNDISTURBED
+
+    @property
+    def world_changes(self) -> dict[str, Any]:
+        """Arguments of `DuetVectorEnv` that its worlds are made with."""
+        return {} if self.perturbation is None else PERTURBATIONS[self.perturbation].world_changes
+
+    def make_perturbation(self, task: str, observation: str) -> Perturbation | None:
+        """What disturbs episodes of a task under an observation mode; None where nothing does."""
+        return None if self.perturbation is None else make_perturbation(self.perturbation, task, observation)
 
     def identity(self) -> dict[str, Any]:
         """What makes two conditions the same."""
@@ -117,13 +126,10 @@ def phase_condition(under: Condition, latency: float, wrong: float) -> Condition
     return replace(under, name=f"phase, {under.name}, latency {latency:g} s, wrong {wrong:g}", faults=faults)
 
 
-def disturbed_by(task: str, name: str, observation: str = "state") -> Condition:
-    """The condition of one disturbance of the world.
-
-    Raises:
-        ValueError: the task has no such disturbance; the message lists those it has.
-    """
-    return _perturbed(task, name, perturbations_of(task, observation))
+def disturbed_by(name: str) -> Condition:
+    """The condition of one disturbance of the world."""
+    text = " ".join((PERTURBATIONS[name].__doc__ or name).strip().split("\n\n")[0].split())
+    return Condition(name, text, perturbation=name)
 
 
 def _expanded(own: Sequence[str], names: Sequence[str], planned: bool) -> list[str]:
@@ -138,8 +144,7 @@ def _perturbed(task: str, name: str, own: Sequence[str]) -> Condition:
     if name not in own:
         has = ", ".join(own) if own else "none of the world"
         raise ValueError(f"{task} has no perturbation {name!r}; it has: {has}; and of System 2: {', '.join(FAULTS)}")
-    text = " ".join((PERTURBATIONS[name].__doc__ or name).strip().split("\n\n")[0].split())
-    return Condition(name, text, perturbation=name)
+    return disturbed_by(name)
 
 
 def _fault(name: str) -> Condition:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -22,6 +22,20 @@ from evaluation.statistics import (
     probability_of_improvement,
 )
 from evaluation.verdict import judge
+
+
+def corrected(p_values: Sequence[float], conditions: Sequence[str]) -> list[float]:
+    """The p-values after Holm's correction; `conditions` names the one that each verdict is about.
+
+    Where nothing happens is the first question, and a family of its own: asking about disturbances too does not
+    change its answer.
+    """
+    found = list(p_values)
+    for first in (True, False):
+        family = [k for k, condition in enumerate(conditions) if (condition == UNDISTURBED.name) == first]
+        for k, p_holm in zip(family, holm([p_values[k] for k in family]), strict=True):
+            found[k] = p_holm
+    return found
 
 
 class Evidence:
@@ -56,17 +70,10 @@ class Evidence:
     # Verdicts
 
     def verdicts(self) -> list[dict[str, Any]]:
-        """Every system against every one before it, with p-values corrected for their number.
-
-        Where nothing happens is the first question, and a family of its own: asking about disturbances too does not
-        change its answer.
-        """
+        """Every system against every one before it, with p-values corrected for their number."""
         cases = list(self._cases())
-        corrected: dict[int, float] = {}
-        for first in (True, False):
-            family = [k for k, case in enumerate(cases) if (case[3] == UNDISTURBED.name) == first]
-            corrected |= zip(family, holm([cases[k][-1].p_value for k in family]), strict=True)
-        return [self._verdict(*case, corrected[k]) for k, case in enumerate(cases)]
+        p_values = corrected([case[-1].p_value for case in cases], [case[3] for case in cases])
+        return [self._verdict(*case, p_holm) for case, p_holm in zip(cases, p_values, strict=True)]
 
     def _cases(self) -> Iterator[tuple[Contender, Contender, str | None, str, dict[str, tuple], Difference]]:
         tasks = self.comparison.tasks

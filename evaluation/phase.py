@@ -49,8 +49,7 @@ class PhaseGrid:
             for seed in dual.seeds(task)
         )
         untouched = phase_condition(under, 0.0, 0.0)
-        alone = single.seeds(task) if single else ()
-        level = tuple(Cell(single, task, untouched, seed, layouts) for seed in alone if single)
+        level = tuple(Cell(single, task, untouched, seed, layouts) for seed in single.seeds(task)) if single else ()
         return cls(under, request.phase_latencies, request.phase_wrong, points, level)
 
     @property
@@ -93,7 +92,7 @@ def phase_disturbance(request: Request, task: str, observation: str) -> Conditio
             f"the phase diagram of {task} cannot be drawn under {request.phase_perturb!r}; --phase-perturb takes "
             f"{', '.join(own)} or {NOTHING}"
         )
-    return disturbed_by(task, request.phase_perturb, observation)
+    return disturbed_by(request.phase_perturb)
 
 
 def _rate(outcome: Outcome) -> float:

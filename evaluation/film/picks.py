@@ -52,8 +52,10 @@ class Archive:
         """Those of these names; without any, the systems that were trained, as far as two go.
 
         Raises:
-            UnknownName: there is none of a name.
+            ValueError: there is none of a name, or one is named twice.
         """
+        if len(set(names)) < len(names):
+            raise ValueError("a contender is named twice")
         known = {one.name: one for one in self.comparison.contenders}
         if not names:
             return list(self.comparison.systems[:2])

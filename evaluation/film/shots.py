@@ -21,7 +21,6 @@ from evaluation.contenders import Contender, systems_of
 from evaluation.evaluate import parse_seeds
 from evaluation.film.overlay import Title
 from evaluation.film.take import Shot
-from evaluation.perturbations import PERTURBATIONS, make_perturbation
 from evaluation.run import EVALUATION, Run, RunError, read_json
 
 Key = tuple[str, str, str, int, int]  # contender, task, condition, training seed, layout seed
@@ -71,7 +70,6 @@ def shots_of(
                 if key not in envs:
                     envs[key] = opened.enter_context(closing(_env(one, pick.task, seed, condition)))
                 env = envs[key]
-                name = condition.perturbation
                 group.append(
                     Shot(
                         env,
@@ -81,7 +79,7 @@ def shots_of(
                         _actor(one, pick.task, seed),
                         condition.name,
                         seed,
-                        None if name is None else make_perturbation(name, pick.task, env.observation_mode),
+                        condition.make_perturbation(pick.task, env.observation_mode),
                         counted.outcomes.get((one.name, pick.task, condition.name, seed, pick.layout_seed)),
                         counted.file,
                         pick.note,
@@ -98,8 +96,7 @@ def _seed(one: Contender, pick: Pick) -> int:
 
 
 def _env(one: Contender, task: str, seed: int, condition: Condition) -> DuetVectorEnv:
-    changes = {} if condition.perturbation is None else PERTURBATIONS[condition.perturbation].world_changes
-    return one.make_env(task, seed, 1, condition.objects, **changes)
+    return one.make_env(task, seed, 1, condition.objects, **condition.world_changes)
 
 
 def _actor(one: Contender, task: str, seed: int) -> str:
@@ -116,8 +113,10 @@ def contenders_of(runs: Sequence[Run]) -> list[Contender]:
     """The runs as contenders, under names of their own.
 
     Raises:
-        RunError: one holds no policy, or they share no task.
+        RunError: one is named twice or holds no policy, or they share no task.
     """
+    if len({run.folder.resolve() for run in runs}) < len(runs):
+        raise RunError("a run is named twice")
     for run in runs:
         run.policy()  # it is damaged now or never
     if not tasks_of(runs):
@@ -125,14 +124,11 @@ def contenders_of(runs: Sequence[Run]) -> list[Contender]:
         raise RunError(f"side by side needs one task: {learned}")
     found = [systems_of([run])[0] for run in runs]
     names, folders = Counter(one.name for one in found), Counter(run.folder.name for run in runs)
-    return [
-        one
-        if names[one.name] == 1
-        else dataclasses.replace(
-            one, name=f"{one.name} ({run.folder.name if folders[run.folder.name] == 1 else run.folder})"
-        )
-        for one, run in zip(found, runs, strict=True)
-    ]
+    own = []
+    for one, run in zip(found, runs, strict=True):
+        where = run.folder.name if folders[run.folder.name] == 1 else run.folder
+        own.append(one if names[one.name] == 1 else dataclasses.replace(one, name=f"{one.name} ({where})"))
+    return own
 
 
 def tasks_of(runs: Sequence[Run]) -> tuple[str, ...]:

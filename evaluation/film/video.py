@@ -160,9 +160,10 @@ class _Reel:
 def _film_group(
     shots: Sequence[Shot], style: Style, layout: Layout, reel: _Reel, opening: Title | None
 ) -> list[Filmed]:
-    takes = [_Filming(shot, style, layout) for shot in shots]
+    filmings = [_Filming(shot, style, layout) for shot in shots]
+    takes = [filming.take for filming in filmings]
     ticks = style.speed / (TICK * reel.rate)  # from frame to frame
-    frame = layout.frame([take.view(0.0, 0) for take in takes])
+    frame = layout.frame([filming.view(0.0, 0) for filming in filmings])
     first = reel.frames
     if style.titles:
         if opening is not None:
@@ -180,10 +181,10 @@ def _film_group(
         if reached > stages and reel.frames - cut >= _LEAST_SHOT * reel.rate:
             camera, cut = camera + 1, reel.frames
         stages = reached
-        frame = layout.frame([take.view(moment, camera) for take in takes])
+        frame = layout.frame([filming.view(moment, camera) for filming in filmings])
         reel.write(frame)
     # what the last step of time has passed by
-    frame = layout.frame([take.view(float(take.tick), camera) for take in takes])
+    frame = layout.frame([filming.view(float(filming.take.tick), camera) for filming in filmings])
     reel.write(frame, _LINGER)
     return [
         Filmed(
@@ -205,35 +206,16 @@ class _Filming:
     """An episode with its cameras. A finished one that waits for others is not drawn again."""
 
     def __init__(self, shot: Shot, style: Style, layout: Layout) -> None:
-        self._take, self._style, self._layout = Take(shot, style.speed), style, layout
+        self.take, self._style, self._layout = Take(shot, style.speed), style, layout
         self._drawn: tuple[float, int] | None = None
         self._view: View
 
-    @property
-    def over(self) -> bool:
-        return self._take.over
-
-    @property
-    def success(self) -> bool:
-        return self._take.success
-
-    @property
-    def tick(self) -> int:
-        return self._take.tick
-
-    @property
-    def best_stage(self) -> int:
-        return self._take.best_stage
-
-    def advance_to(self, tick: float) -> None:
-        self._take.advance_to(tick)
-
     def view(self, tick: float, camera: int) -> View:
         """The episode at a moment, from the camera with this number of those that take turns."""
-        tick = min(tick, self._take.tick)
+        tick = min(tick, self.take.tick)
         if self._drawn != (tick, camera):
-            qpos, caption = self._take.at(tick)
-            draw = self._take.shot.env.pictures.frame
+            qpos, caption = self.take.at(tick)
+            draw = self.take.shot.env.pictures.frame
             names, inset = self._style.cameras, self._style.inset
             picture = draw(0, names[camera % len(names)], self._layout.picture, qpos)
             small = None if inset is None else draw(0, inset, self._layout.inset, qpos)

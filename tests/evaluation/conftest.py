@@ -15,10 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+import compare
 from envs.scene import TICK
+from envs.vector import DuetVectorEnv
+from evaluation.evidence import corrected
 from evaluation.report import write_report
 from evaluation.run import Run
-from evaluation.statistics import holm, mcnemar, paired_difference, wilson_interval
+from evaluation.statistics import mcnemar, paired_difference, wilson_interval
 from evaluation.verdict import judge
 from policies.system1 import checkpoint
 from policies.system1.algorithms import build
@@ -63,6 +66,25 @@ def _untrained(folder: Path, ledger: dict[str, Any] | None = None, **options: An
 def untrained() -> Callable[..., Path]:
     """Makes runs whose policies have learned nothing."""
     return _untrained
+
+
+def _shorten(patch: pytest.MonkeyPatch, ticks: int) -> None:
+    """Episodes of a few ticks, and nothing that takes long at the end of a comparison."""
+    make_env = Run.make_env
+
+    def limited(self: Run, **changes: Any) -> DuetVectorEnv:
+        env = make_env(self, **changes | {"threads": 1})
+        env.max_ticks = ticks
+        return env
+
+    patch.setattr(Run, "make_env", limited)
+    patch.setattr(compare, "write_report", lambda folder: folder / "report.html")
+
+
+@pytest.fixture(scope="session")
+def shorten() -> Callable[[pytest.MonkeyPatch, int], None]:
+    """Makes episodes of all runs short."""
+    return _shorten
 
 
 def _write_comparison(
@@ -160,8 +182,8 @@ def _verdicts(
     a, b = ([{task: outcomes[name, task, condition] for task in these} for these, condition in cases]
             for name in ("dual", "single"))  # fmt: skip
     all_d = [paired_difference(x, y) for x, y in zip(a, b, strict=True)]
-    corrected = holm([d.p_value for d in all_d])
-    for (these, condition), d, p, x, y in zip(cases, all_d, corrected, a, b, strict=True):
+    p_values = corrected([d.p_value for d in all_d], [condition for _, condition in cases])
+    for (these, condition), d, p, x, y in zip(cases, all_d, p_values, a, b, strict=True):
         verdict = judge(d, "dual", "single", p_value=p)
         pairs = mcnemar(*(np.concatenate([o.ravel() for o in side.values()]) for side in (x, y)))
         found.append({"a": "dual", "b": "single", "task": these[0] if len(these) == 1 else None,

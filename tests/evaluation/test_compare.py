@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 import compare
-from envs.vector import DuetVectorEnv
 from evaluation import archive, cells, working
 from evaluation.run import Run, RunError
 from policies.system1.ledger import LEDGER
@@ -37,22 +36,9 @@ def runs(untrained: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     }
 
 
-def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Episodes of a few ticks, and nothing that takes long at the end."""
-    make_env = Run.make_env
-
-    def limited(self: Run, **changes: Any) -> DuetVectorEnv:
-        env = make_env(self, **changes | {"threads": 1})
-        env.max_ticks = TICKS
-        return env
-
-    monkeypatch.setattr(Run, "make_env", limited)
-    monkeypatch.setattr(compare, "write_report", lambda folder: folder / "report.html")
-
-
 @pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    shorten(monkeypatch)
+def short(shorten: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten(monkeypatch, TICKS)
 
 
 @pytest.fixture
@@ -72,11 +58,11 @@ OPTIONS = ("--episodes", EPISODES, "--perturb", "heavy", "latency=4", "--objects
 
 
 @pytest.fixture(scope="module")
-def finished(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(runs: dict[str, Path], shorten: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A comparison with a disturbance, a fault, another number of objects and bounds."""
     out = tmp_path_factory.mktemp("compared") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        shorten(patch)
+        shorten(patch, TICKS)
         patch.setattr(sys, "argv", ["compare.py", *map(str, (runs["single"], runs["dual"], *OPTIONS, "--out", out))])
         assert compare.main() == 0
     return out

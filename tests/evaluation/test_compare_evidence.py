@@ -187,6 +187,7 @@ def test_the_phase_diagram_can_be_undisturbed_and_knows_what_a_task_has() -> Non
     request = Request(layout_seeds="0:8", phase=True, phase_perturb="none", phase_episodes=2)
     drawn = PhaseGrid.of(request, "Stack", systems, "state")
     assert {cell.condition.perturbation for cell in drawn.cells} == {None}
+    assert not PhaseGrid.of(request, "Stack", systems[1:], "state").level, "there is no single system"
     with pytest.raises(
         ValueError, match=r"phase diagram of Stack cannot .* 'goal_moves'; --phase-perturb takes push, knock"
     ):

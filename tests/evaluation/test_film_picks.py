@@ -21,6 +21,7 @@ from evaluation.conditions import UNDISTURBED
 from evaluation.film import video
 from evaluation.film.comparison import telling, write_films
 from evaluation.film.picks import BEST, FAILURES, WORST, Archive, Pick, pick
+from evaluation.film.shots import contenders_of, shots_of
 from evaluation.run import EVALUATION, Run
 
 TICKS = 90
@@ -86,23 +87,11 @@ def test_films_of_a_comparison_begin_where_systems_differ(columns: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    _shorten(monkeypatch)
-
-
-def _shorten(patch: pytest.MonkeyPatch) -> None:
+def small(shorten: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Short episodes in small plain pictures."""
-    make_env = Run.make_env
-
-    def limited(self: Run, **changes: Any) -> DuetVectorEnv:
-        env = make_env(self, **changes | {"threads": 1})
-        env.max_ticks = TICKS
-        return env
-
-    patch.setattr(Run, "make_env", limited)
-    patch.setattr(SceneRenderer, "__init__", partialmethod(SceneRenderer.__init__, beauty=False))
-    patch.setattr(video, "SIZE", (240, 320))
-    patch.setattr(compare, "write_report", lambda folder: folder / "report.html")
+    shorten(monkeypatch, TICKS)
+    monkeypatch.setattr(SceneRenderer, "__init__", partialmethod(SceneRenderer.__init__, beauty=False))
+    monkeypatch.setattr(video, "SIZE", (240, 320))
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +100,11 @@ def run_folder(untrained: Any, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def comparison(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def comparison(run_folder: Path, shorten: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of an untrained System 1 that solves nothing, and the scripted one that solves it all."""
     out = tmp_path_factory.mktemp("compared") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        _shorten(patch)
+        shorten(patch, TICKS)
         options = ("--episodes", "3", "--bounds", "--perturb", "heavy", "--no-video", "--out", str(out))
         patch.setattr(sys, "argv", ["compare.py", str(run_folder), *options])
         assert compare.main() == 0
@@ -269,3 +258,21 @@ def test_failures_of_a_run_are_those_of_its_evaluation(run_folder: Path, tmp_pat
     code, _, error = command(own, "--failures", 1, "--out", out)
     assert code == 2
     assert "no failure in its evaluation" in error
+
+
+def test_runs_in_folders_of_one_name_have_names_and_worlds_of_their_own(run_folder: Path, tmp_path: Path) -> None:
+    folders = [tmp_path / place / "dual" for place in ("here", "there")]
+    for folder in folders:
+        shutil.copytree(run_folder, folder)
+    contenders = contenders_of([Run.open(folder) for folder in folders])
+    assert [one.name for one in contenders] == [f"dual ({folder})" for folder in folders]
+    for (left, right), layout_seed in zip(
+        shots_of(contenders, [Pick("PickPlace", 3), Pick("PickPlace", 4)]), (3, 4), strict=True
+    ):
+        assert left.env is not right.env
+        assert left.layout_seed == right.layout_seed == layout_seed
+
+
+def test_a_run_is_not_beside_itself(run_folder: Path, tmp_path: Path, command: Command) -> None:
+    code, _, error = command(run_folder, run_folder / ".", "--out", tmp_path / "film.mp4")
+    assert (code, "a run is named twice" in error) == (2, True)
